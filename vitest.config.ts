@@ -1,0 +1,21 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+import tsconfig from "./tsconfig.json" with { type: "json" };
+
+/** Tests import `hopguard/…` as a user does; the names lead to the sources, so that no build is needed first. */
+const alias = Object.entries(tsconfig.compilerOptions.paths).map(([name, [path]]) => ({
+  find: new RegExp(`^${name}$`),
+  replacement: fileURLToPath(new URL(path as string, import.meta.url)),
+}));
+
+export default defineConfig({
+  resolve: { alias },
+  test: {
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/fixtures/**", "test/bench/**", "**/node_modules/**"],
+    globalSetup: [],
+    reporters: ["default", "./test/support/summary-reporter.ts"],
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+  },
+});
