@@ -1,0 +1,3 @@
+export { jsonLinesFile, type JsonLinesFileOptions, type JsonLinesFile } from "./json-lines-file";
+export { jsonLine } from "./json-line";
+export { stderrLines } from "./stderr-lines";

@@ -1,0 +1,79 @@
+import { auditRecord } from "./audit-record";
+import type { SessionContext } from "./context";
+import { within } from "./deadline";
+import type { DenyDecision } from "./decision";
+import { DENIAL_REASONS, isRetryable, type Denial, type DenialCode } from "./denial";
+import type { Evaluation } from "./evaluation";
+import { PdpError } from "./pdp-error";
+import { Refusal } from "./refusal";
+import { cleanText } from "./text";
+
+/** The stages, and what an exception in each means. */
+const FAILURE_CODES = {
+  snapshot: "unsupported_hop",
+  identity: "unauthenticated",
+  revocation: "state_unavailable",
+  arguments: "arguments_invalid",
+  enrichment: "enrichment_failed",
+  guardrails: "guardrail_denied",
+  counting: "state_unavailable",
+  decision: "pdp_unavailable",
+  record: "audit_failed",
+} as const satisfies Record<string, DenialCode>;
+
+export type Stage = keyof typeof FAILURE_CODES;
+
+/**
+ * Runs the stages of a decision. Never rejects: whatever goes wrong, in whatever stage, is a denial. This is the one place that catches.
+ */
+export async function attempt<T>(
+  session: SessionContext,
+  evaluation: Evaluation,
+  signal: AbortSignal | undefined,
+  stages: (enter: (stage: Stage) => void) => Promise<T>,
+): Promise<T | DenyDecision> {
+  let current: Stage = "snapshot";
+  try {
+    return await stages((next) => {
+      signal?.throwIfAborted();
+      current = next;
+    });
+  } catch (error) {
+    return deny(session, evaluation, toRefusal(error, current, signal));
+  }
+}
+
+function toRefusal(error: unknown, stage: Stage, signal: AbortSignal | undefined): Refusal {
+  if (error instanceof Refusal) return error;
+  const detail = cleanText(error instanceof Error ? (error.stack ?? error.message) : String(error), 2000);
+  if (signal?.aborted) return new Refusal("aborted", { detail });
+  if (PdpError.isInstance(error)) return new Refusal(error.reason, { detail });
+  return new Refusal(FAILURE_CODES[stage], { detail });
+}
+
+async function deny(
+  session: SessionContext,
+  evaluation: Evaluation,
+  refusal: Refusal,
+): Promise<DenyDecision> {
+  const { guard, counter } = session;
+  const { code, details } = refusal;
+  const denial: Denial = Object.freeze({
+    decision: "deny",
+    code,
+    reason: details.reason ?? DENIAL_REASONS[code],
+    ...(details.remediation && { remediation: details.remediation }),
+    retryable: isRetryable(code),
+    hop: evaluation.label,
+    ...(details.refusedBy !== undefined && { refused_by: details.refusedBy }),
+    decision_id: evaluation.decisionId,
+  });
+  // A denial stands even if it can be neither counted nor recorded: no failure here may become an exception, let alone an allow.
+  await Promise.allSettled([
+    evaluation.session && within(guard.timeoutMs, "session state", counter.settle(denial.hop.action, "deny")),
+    auditRecord(session, evaluation, denial, details.detail).then((record) =>
+      within(guard.timeoutMs, "audit", guard.audit.write(record)),
+    ),
+  ]);
+  return Object.freeze({ effect: "deny", decisionId: evaluation.decisionId, denial });
+}

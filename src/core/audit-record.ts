@@ -1,0 +1,87 @@
+import type { SessionContext } from "./context";
+import type { Denial, DenialCode, Remediation } from "./denial";
+import type { Evaluation } from "./evaluation";
+import type { JsonValue } from "./json";
+
+/** One decision, or one look-up, as it is kept. Names are the wire's: a record is one line of JSON. */
+export interface AuditRecord {
+  /** ISO 8601. */
+  readonly time: string;
+  readonly decision_id: string;
+  readonly effect: "allow" | "deny";
+  readonly code?: DenialCode;
+  readonly reason?: string;
+  readonly remediation?: Remediation;
+  readonly refused_by?: string;
+  /** What the agent was not told: the PDP's words that did not fit, the error behind a failure. */
+  readonly detail?: string;
+  readonly pdp_call_ids: readonly string[];
+  readonly matched_policies: readonly string[];
+  /** The operator's: a Git revision, or a digest of the bundle. */
+  readonly policy_revision?: string;
+  readonly hop: { readonly kind: string; readonly name: string; readonly action: string };
+  readonly subject: { readonly id: string; readonly roles: readonly string[] };
+  readonly agent: {
+    readonly id: string;
+    readonly roles: readonly string[];
+    readonly harness?: string;
+    readonly version?: string;
+  };
+  /** Agents that the work passed through, the first delegator first. */
+  readonly chain: readonly string[];
+  readonly task?: string;
+  readonly session: string;
+  /** The session's count of hops, this one included; 0 where it was denied before it was counted. */
+  readonly step: number;
+  /** Milliseconds from the call of `check` to the decision. */
+  readonly ms: number;
+  /** SHA-256 of the arguments, so that they can be proven without being kept. */
+  readonly arguments_digest?: string;
+  /** Only with the guard's option `recordArguments`. */
+  readonly arguments?: JsonValue;
+  readonly flags: readonly AuditFlag[];
+}
+
+/** `look_up`: asked in order to show or hide, not to act. */
+export type AuditFlag = "look_up";
+
+export async function auditRecord(
+  { guard, id, agent, task }: SessionContext,
+  evaluation: Evaluation,
+  denial?: Denial,
+  detail?: string,
+  flags: readonly AuditFlag[] = [],
+): Promise<AuditRecord> {
+  const { answers } = evaluation;
+  const subject = evaluation.checked?.[0].principal;
+  const args = guard.recordArguments ? evaluation.hop?.attr.arguments : undefined;
+  const digest = await evaluation.digest;
+  return Object.freeze({
+    time: guard.clock().toISOString(),
+    decision_id: evaluation.decisionId,
+    effect: denial ? "deny" : "allow",
+    ...(denial && { code: denial.code, reason: denial.reason }),
+    ...(denial?.remediation && { remediation: denial.remediation }),
+    ...(denial?.refused_by !== undefined && { refused_by: denial.refused_by }),
+    ...(detail !== undefined && { detail }),
+    pdp_call_ids: answers.flatMap(({ callId }) => callId ?? []),
+    matched_policies: [...new Set(answers.flatMap(({ matchedPolicies }) => [...matchedPolicies.values()]))],
+    ...(guard.policyRevision !== undefined && { policy_revision: guard.policyRevision }),
+    hop: evaluation.label,
+    subject: { id: subject?.id ?? "unknown", roles: subject?.roles ?? [] },
+    agent: {
+      id: agent.id,
+      roles: agent.roles,
+      ...(agent.harness !== undefined && { harness: agent.harness }),
+      ...(agent.version !== undefined && { version: agent.version }),
+    },
+    chain: [],
+    ...(task && { task: task.id }),
+    session: id,
+    step: evaluation.session?.steps ?? 0,
+    ms: Math.round((performance.now() - evaluation.startedAt) * 1000) / 1000,
+    ...(digest !== undefined && { arguments_digest: digest }),
+    ...(args !== undefined && { arguments: args }),
+    flags,
+  });
+}

@@ -1,0 +1,53 @@
+import type { Hop } from "./hop";
+import type { JsonLimits } from "./json";
+import type {
+  AuditSink,
+  AttributeProvider,
+  Guardrail,
+  PolicyDecisionPoint,
+  SessionCounter,
+  StateStore,
+} from "./ports";
+import type { Agent, CheckedPrincipal, Task } from "./principal";
+import type { StandardSchema } from "./standard-schema";
+
+/** What a guard is made of, once its options are read. */
+export interface GuardContext {
+  readonly pdp: PolicyDecisionPoint;
+  readonly state: StateStore;
+  readonly audit: AuditSink;
+  readonly agents: "context" | "principal";
+  readonly denials: "explain" | "hide";
+  readonly enrich: readonly AttributeProvider[];
+  readonly guardrails: readonly Guardrail[];
+  readonly environment: string | undefined;
+  readonly policyRevision: string | undefined;
+  readonly recordArguments: boolean;
+  readonly visibilityTtlMs: number;
+  readonly timeoutMs: number;
+  readonly limits: JsonLimits;
+  readonly clock: () => Date;
+}
+
+export interface SessionContext {
+  readonly guard: GuardContext;
+  readonly id: string;
+  readonly agent: Agent;
+  readonly task: Task | undefined;
+  readonly counter: SessionCounter;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Whom to ask the PDP about; verified anew on every hop where there is a token. The same objects while nothing has changed. */
+  identify(): Promise<readonly [CheckedPrincipal, ...CheckedPrincipal[]]>;
+}
+
+export interface CheckOptions {
+  /** Aborts this check alone; its neighbours in a batch go on. */
+  readonly signal?: AbortSignal;
+  /** What `attr.arguments` must look like (any Standard Schema). What it makes of them is what is checked, and what to send. */
+  readonly schema?: StandardSchema;
+}
+
+export interface Check {
+  readonly hop: Hop;
+  readonly options: CheckOptions;
+}

@@ -1,0 +1,60 @@
+import type { Denial } from "./denial";
+
+/**
+ * Errors are recognised by a brand and not by their class, so that two copies of hopguard in one process (a bundle and
+ * node_modules, ESM beside CommonJS) still know each other's.
+ */
+const BRAND = Symbol.for("hopguard.error");
+
+/** The base of every error that hopguard throws: one `catch` sees them all. */
+export class HopguardError extends Error {
+  static readonly code: string = "ERR_HOPGUARD";
+  readonly code: string;
+  /** @internal */
+  readonly [BRAND]: readonly string[];
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = new.target.code;
+    this[BRAND] = lineage(new.target);
+  }
+
+  /** Whether a caught value is an error of this class or of one below it, from whichever copy of hopguard. */
+  static isInstance<T>(this: { readonly code: string; readonly prototype: T }, value: unknown): value is T {
+    if (typeof value !== "object" || value === null) return false;
+    const brand = (value as Record<symbol, unknown>)[BRAND];
+    return Array.isArray(brand) && brand.includes(this.code);
+  }
+}
+
+/** A wrong option, name or combination, found when it is given and not when it is first used. The message names the option. */
+export class ConfigurationError extends HopguardError {
+  static override readonly code = "ERR_HOPGUARD_CONFIGURATION";
+}
+
+/** A hop was denied. `denial` is what the agent may read; everything else is in the audit record. */
+export class AuthorizationDeniedError extends HopguardError {
+  static override readonly code: string = "ERR_HOPGUARD_DENIED";
+  readonly denial: Denial;
+
+  constructor(denial: Denial, options?: ErrorOptions) {
+    super(denial.reason, options);
+    this.denial = denial;
+  }
+}
+
+/** A hop was denied for now: the denial's remediation is a step-up, which somebody may grant. */
+export class ApprovalRequiredError extends AuthorizationDeniedError {
+  static override readonly code = "ERR_HOPGUARD_APPROVAL_REQUIRED";
+}
+
+function lineage(errorClass: unknown): string[] {
+  const codes: string[] = [];
+  let current = errorClass;
+  while (typeof current === "function" && "code" in current) {
+    codes.push(String(current.code));
+    current = Object.getPrototypeOf(current) as unknown;
+  }
+  return codes;
+}

@@ -1,0 +1,26 @@
+import type { Denial } from "./denial";
+import type { HopSnapshot } from "./hop";
+import type { JsonValue } from "./json";
+import type { PdpAnswer, SessionFacts } from "./ports";
+import type { CheckedPrincipal } from "./principal";
+
+/** What is known of a hop so far. The audit record is written from it, however far the hop came. */
+export interface Evaluation {
+  readonly decisionId: string;
+  /** Milliseconds, monotonic. */
+  readonly startedAt: number;
+  label: Denial["hop"];
+  hop?: HopSnapshot;
+  /** Under way while the PDP is asked, so that hashing costs no time of its own. */
+  digest?: Promise<string>;
+  checked?: readonly [CheckedPrincipal, ...CheckedPrincipal[]];
+  readonly facts: Record<string, JsonValue>;
+  session?: SessionFacts;
+  answers: readonly PdpAnswer[];
+}
+
+export function newEvaluation(label: Denial["hop"]): Evaluation {
+  // Without a prototype: a fact named `__proto__` or `constructor` is only a name.
+  const facts = Object.create(null) as Record<string, JsonValue>;
+  return { decisionId: crypto.randomUUID(), startedAt: performance.now(), label, facts, answers: [] };
+}

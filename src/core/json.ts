@@ -1,0 +1,98 @@
+/** What JSON can hold, and nothing else. Everything that is checked, sent and hashed is of this type, and frozen. */
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
+export interface JsonObject {
+  readonly [key: string]: JsonValue;
+}
+
+export interface JsonLimits {
+  /** Levels of nesting. Default 64: the PDP's clients give up at 100. */
+  readonly maxDepth?: number;
+  /** Characters of JSON text. Default 1,048,576: the PDP refuses requests over 4 MiB. */
+  readonly maxLength?: number;
+}
+
+export const DEFAULT_MAX_DEPTH = 64;
+export const DEFAULT_MAX_LENGTH = 1_048_576;
+
+/** JSON that is refused. The message says what is wrong and where, and never echoes a value. */
+export class InvalidJsonError extends Error {
+  override readonly name = "InvalidJsonError";
+}
+
+/**
+ * Reads a value once, the way `JSON.stringify` would put it on the wire, and returns a frozen copy: getters, `toJSON` and proxies
+ * are asked a single time, `undefined` members are left out, and whatever happens to the original later changes nothing.
+ *
+ * @throws {InvalidJsonError} for what JSON cannot hold (functions, cycles, bigint), ill-formed Unicode, `__proto__`, or a limit.
+ */
+export function snapshot(value: unknown, limits: JsonLimits = {}): JsonValue {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value) as string | undefined;
+  } catch (error) {
+    throw new InvalidJsonError("cannot be represented as JSON", { cause: error });
+  }
+  if (text === undefined) throw new InvalidJsonError("cannot be represented as JSON");
+  checkLength(text, limits);
+  return freezeJson(JSON.parse(text) as JsonValue, limits);
+}
+
+export function checkLength(text: string, { maxLength = DEFAULT_MAX_LENGTH }: JsonLimits): void {
+  if (text.length > maxLength) throw new InvalidJsonError(`is longer than ${maxLength} characters of JSON`);
+}
+
+/** Freezes a freshly parsed value in place, and refuses what no two readers are sure to read alike. */
+export function freezeJson<T extends JsonValue>(
+  root: T,
+  { maxDepth = DEFAULT_MAX_DEPTH }: JsonLimits = {},
+): T {
+  const visit = (value: JsonValue, depth: number): void => {
+    if (typeof value === "string") checkString(value);
+    if (typeof value !== "object" || value === null) return;
+    if (depth > maxDepth) throw new InvalidJsonError(`is nested more than ${maxDepth} levels deep`);
+    if (Array.isArray(value)) {
+      for (const item of value as readonly JsonValue[]) visit(item, depth + 1);
+    } else {
+      for (const key of Object.keys(value)) {
+        checkKey(key);
+        visit((value as JsonObject)[key] as JsonValue, depth + 1);
+      }
+    }
+    Object.freeze(value);
+  };
+  visit(root, 1);
+  return root;
+}
+
+/** A lone surrogate makes the PDP refuse the whole batch that it stands in, and other readers replace it. */
+function checkString(text: string): void {
+  if (!text.isWellFormed()) throw new InvalidJsonError("holds ill-formed Unicode");
+}
+
+// eslint-disable-next-line no-control-regex -- control characters are what it looks for
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+
+function checkKey(key: string): void {
+  if (key === "__proto__") throw new InvalidJsonError('holds a member named "__proto__"');
+  if (CONTROL.test(key)) throw new InvalidJsonError("holds a member name with control characters");
+  checkString(key);
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** JSON text with members in one order, so that equal values have equal digests (the idea of RFC 8785). */
+export function canonicalJson(value: JsonValue): string {
+  return JSON.stringify(value, (_key, member: unknown) =>
+    isJsonObject(member)
+      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+      : member,
+  );
+}
+
+/** SHA-256 over the canonical text, as `sha-256:<hex>`. */
+export async function digestJson(value: JsonValue): Promise<string> {
+  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(canonicalJson(value)));
+  return `sha-256:${Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}

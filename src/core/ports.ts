@@ -1,0 +1,186 @@
+/**
+ * The ports: what the core needs from the rooms around it. They implement these interfaces; the core imports none of them.
+ */
+import type { AuditRecord } from "./audit-record";
+import type { HopSnapshot } from "./hop";
+import type { JsonObject, JsonValue } from "./json";
+import type { Authentication, PrincipalInput } from "./principal";
+
+// ---------------------------------------------------------------------------------------------------------------- decisions
+
+/** A principal as the PDP sees it. Checks that share the very same object may share a request. */
+export interface PdpPrincipal {
+  readonly id: string;
+  readonly roles: readonly string[];
+  readonly attr: JsonObject;
+}
+
+export interface PdpQuery {
+  readonly principal: PdpPrincipal;
+  readonly resource: { readonly kind: string; readonly id: string; readonly attr: JsonObject };
+  readonly actions: readonly string[];
+  /** Joins the PDP's decision log with our audit trail. One object a session, so that its checks can share a request. */
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** What a rule had to say. It informs, it never decides. */
+export interface PdpOutput {
+  /** The policy and rule that it came from, for the audit record and to order outputs. */
+  readonly source: string;
+  readonly action: string;
+  readonly value: unknown;
+}
+
+export interface PdpAnswer {
+  /** The PDP's own id of the call. */
+  readonly callId?: string;
+  /** By action; own properties of a `Map`, so that an action named `constructor` is only what it is. */
+  readonly effects: ReadonlyMap<string, "allow" | "deny">;
+  readonly matchedPolicies: ReadonlyMap<string, string>;
+  readonly outputs: readonly PdpOutput[];
+  /** Where the request did not meet the PDP's schemas. Any one of them denies. */
+  readonly validationErrors: readonly PdpValidationError[];
+}
+
+export interface PdpValidationError {
+  /** A JSON pointer into the attributes. */
+  readonly path: string;
+  readonly message: string;
+  /** `SOURCE_PRINCIPAL` or `SOURCE_RESOURCE`. */
+  readonly source: string;
+}
+
+export type PlanKind = "always" | "conditional" | "never";
+
+/** The policy decision point. `hopguard/cerbos` makes one. */
+export interface PolicyDecisionPoint {
+  /**
+   * Answers for every action of one resource. Rejects with a `PdpError` when there is no answer in time or it proves nothing; an answer
+   * that leaves an action out counts as a denial of it.
+   */
+  check(query: PdpQuery, options?: { readonly signal?: AbortSignal }): Promise<PdpAnswer>;
+  /** What the policy would say to one action if attributes that are left out were known. */
+  plan(query: PdpQuery, options?: { readonly signal?: AbortSignal }): Promise<PlanKind>;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- identity
+
+export interface VerifiedIdentity {
+  readonly principal: PrincipalInput;
+  readonly auth: Authentication;
+}
+
+/** Proves who a token speaks for. Asked on every hop, so that an expired token ends the session's authority. */
+export interface IdentityVerifier {
+  /** Rejects when the token does not prove an identity. */
+  verify(token: string): Promise<VerifiedIdentity>;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- enrichment
+
+export interface EnrichmentInput {
+  readonly hop: HopSnapshot;
+  readonly principal: PdpPrincipal;
+  readonly signal: AbortSignal;
+}
+
+/** A policy information point (PIP): finds out about the target of a hop what the policy wants to know. */
+export interface AttributeProvider {
+  /** Becomes `R.attr.facts.<name>`. */
+  readonly name: string;
+  /** Default: every hop. */
+  readonly applies?: (hop: HopSnapshot) => boolean;
+  /** Resolves to plain JSON. A rejection, or silence past the deadline, denies the hop with `enrichment_failed`. */
+  readonly provide: (input: EnrichmentInput) => Promise<unknown>;
+  /** Milliseconds, default 1000. */
+  readonly timeoutMs?: number;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- state
+
+/** Exactly one member is given. */
+export interface RevocationTarget {
+  readonly session?: string;
+  readonly task?: string;
+  readonly agent?: string;
+  readonly principal?: string;
+}
+
+export interface Revocation {
+  readonly target: RevocationTarget;
+  readonly reason?: string;
+  readonly author?: string;
+  /** ISO 8601. */
+  readonly at: string;
+}
+
+export interface RevocationStore {
+  /** Resolves when every later `find` will see it. */
+  revoke(revocation: Revocation): Promise<void>;
+  restore(target: RevocationTarget): Promise<void>;
+  /** The first of the targets that is revoked. */
+  find(targets: readonly RevocationTarget[]): Promise<Revocation | undefined>;
+}
+
+/** `R.attr.context.session`: what has happened so far, the hop in question counted. */
+export interface SessionFacts {
+  readonly id: string;
+  /** ISO 8601, so that `timestamp()` reads it. */
+  readonly started_at: string;
+  readonly steps: number;
+  readonly attempts: Readonly<Record<string, number>>;
+  readonly calls: Readonly<Record<string, number>>;
+  readonly denials: number;
+}
+
+export interface SessionCounter {
+  /** Counts an attempt, atomically, and answers with the counts that include it. */
+  begin(action: string): Promise<SessionFacts>;
+  settle(action: string, effect: "allow" | "deny"): Promise<void>;
+  /** The counts as they stand, for look-ups. */
+  peek(): Promise<SessionFacts>;
+}
+
+/** Where sessions are counted and revocations are kept. In memory by default. A store that cannot be read denies. */
+export interface StateStore {
+  readonly revocations: RevocationStore;
+  session(id: string, startedAt: Date): SessionCounter;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- audit
+
+/** Where records go. A rejection, or silence past the deadline, means that nothing is allowed. */
+export interface AuditSink {
+  write(record: AuditRecord): void | Promise<void>;
+}
+
+// ---------------------------------------------------------------------------------------------------------------- guardrails
+
+export interface GuardrailInput {
+  readonly hop: HopSnapshot;
+  readonly principal: PdpPrincipal;
+  readonly facts: Readonly<Record<string, JsonValue>>;
+  readonly signal: AbortSignal;
+}
+
+/** Nothing, facts for the policy (`R.attr.facts.<guardrail's name>`), or a refusal. There is no way to allow. */
+export type GuardrailResult =
+  | undefined
+  | void
+  | { readonly facts: unknown }
+  | {
+      readonly deny: {
+        readonly reason: string;
+        readonly remediation?: { readonly type: string } & JsonObject;
+      };
+    };
+
+/** A pre-call hook of the user's own. One that throws, or is silent past the deadline, denies. */
+export interface Guardrail {
+  readonly name: string;
+  /** Default: every hop. */
+  readonly applies?: (hop: HopSnapshot) => boolean;
+  readonly check: (input: GuardrailInput) => GuardrailResult | Promise<GuardrailResult>;
+  /** Milliseconds, default 1000. */
+  readonly timeoutMs?: number;
+}

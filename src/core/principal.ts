@@ -1,0 +1,140 @@
+import { z } from "zod";
+import { parseOptions } from "./options";
+import { snapshot, type JsonObject } from "./json";
+import type { PdpPrincipal } from "./ports";
+
+/** How the identity is known; the policy reads it as `P.attr.auth`. */
+export interface Authentication {
+  /** `asserted` (the caller's word), `jwt`, `spiffe`, … */
+  readonly method: string;
+  readonly issuer?: string;
+  readonly verified: boolean;
+}
+
+/** The human or service on whose behalf the agent acts; for an autonomous agent its own workload identity. */
+export interface PrincipalInput {
+  readonly id: string;
+  readonly roles: readonly string[];
+  /** Default `"user"`. */
+  readonly type?: "user" | "service" | "agent";
+  /** What policies read as `P.attr.<name>`. `type`, `auth`, `agent`, `subject`, `delegation` and `task` are the guard's own. */
+  readonly attr?: Readonly<Record<string, unknown>>;
+}
+
+/** The agent that acts. Its roles are never merged with the principal's. */
+export interface AgentInput {
+  readonly id: string;
+  readonly roles?: readonly string[];
+  readonly attr?: Readonly<Record<string, unknown>>;
+  /** The product or framework that runs the agent. */
+  readonly harness?: string;
+  readonly version?: string;
+}
+
+/** What the agent was set to work on. Its facts stand beside its id, as in `P.attr.task.ticket_id`. */
+export interface TaskInput {
+  readonly id: string;
+  readonly attr?: Readonly<Record<string, unknown>>;
+}
+
+const RESERVED = ["type", "auth", "agent", "subject", "delegation", "task"];
+
+const identifier = z
+  .string()
+  .min(1)
+  .max(256)
+  // eslint-disable-next-line no-control-regex -- control characters are what it looks for
+  .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, "holds control characters")
+  .refine((id) => id.isWellFormed() && id.trim() === id, "has spaces around it or ill-formed Unicode");
+const roles = z.array(identifier).max(100);
+
+const attributes = (reserved: readonly string[]) =>
+  z
+    .record(z.string(), z.unknown())
+    .superRefine((attr, context) => {
+      for (const name of reserved.filter((name) => Object.hasOwn(attr, name))) {
+        context.addIssue({ code: "custom", path: [name], message: "is a name of the guard's own" });
+      }
+    })
+    .default({});
+
+const principalSchema = z.strictObject({
+  id: identifier,
+  roles: roles.min(1),
+  type: z.enum(["user", "service", "agent"]).default("user"),
+  attr: attributes(RESERVED),
+});
+const agentSchema = z.strictObject({
+  id: identifier,
+  roles: roles.default([]),
+  attr: attributes(RESERVED),
+  harness: identifier.optional(),
+  version: identifier.optional(),
+});
+const taskSchema = z.strictObject({ id: identifier, attr: attributes(["id"]) });
+
+export type Agent = Readonly<z.infer<typeof agentSchema>>;
+export type Task = Readonly<z.infer<typeof taskSchema>>;
+
+export const parseAgent = (input: unknown): Agent => frozen(parseOptions(agentSchema, "agent", input));
+export const parseTask = (input: unknown): Task => frozen(parseOptions(taskSchema, "task", input));
+
+/** Parsing copies; the snapshot makes plain, frozen JSON of what the attributes hold. */
+function frozen<T extends object>(value: T): T {
+  return snapshot(value) as T;
+}
+
+export interface Actors {
+  readonly principal: PrincipalInput;
+  readonly auth: Authentication;
+  readonly agent: Agent;
+  readonly task: Task | undefined;
+}
+
+/** A principal to be checked, with the name that a denial gives it. */
+export interface CheckedPrincipal {
+  /** `"subject"`, or the agent's id. */
+  readonly label: string;
+  readonly principal: PdpPrincipal;
+}
+
+/**
+ * Whom the PDP is asked about. Authority is an intersection: all of them must be allowed, each with its own roles, because the PDP lets any
+ * role's ALLOW win over another role's DENY.
+ *
+ * @throws {ConfigurationError} naming the field, as in `principal.roles`.
+ */
+export function checkedPrincipals(
+  actors: Actors,
+  agents: "context" | "principal",
+): readonly [CheckedPrincipal, ...CheckedPrincipal[]] {
+  const { attr, ...subject } = parseOptions(principalSchema, "principal", actors.principal);
+  const { agent, task } = actors;
+  const shared = {
+    auth: actors.auth,
+    agent: { ...agent, verified: false },
+    delegation: { depth: 0, chain: [], initiated_by: subject.id },
+    ...(task && { task: { ...task.attr, id: task.id } }),
+  };
+  const asSubject = checkedPrincipal("subject", {
+    id: subject.id,
+    roles: subject.roles,
+    attr: { ...attr, ...shared, type: subject.type },
+  });
+  if (agents === "context") return [asSubject];
+  const asPrincipal = checkedPrincipal(agent.id, {
+    id: agent.id,
+    roles: [...new Set([...agent.roles, "agent"])],
+    attr: {
+      ...agent.attr,
+      ...shared,
+      type: "agent",
+      subject: { id: subject.id, roles: subject.roles, attr },
+    },
+  });
+  return [asSubject, asPrincipal];
+}
+
+function checkedPrincipal(label: string, principal: Record<keyof PdpPrincipal, unknown>): CheckedPrincipal {
+  return Object.freeze({ label, principal: snapshot(principal) as JsonObject & PdpPrincipal });
+}

@@ -1,0 +1,51 @@
+export { createGuard } from "./create-guard";
+export { memoryState } from "./state/memory";
+export type { Guard, GuardOptions, RevocationDetails, SessionOptions } from "./core/guard";
+export type { LookUpOptions, Session } from "./core/session";
+export type { CheckOptions } from "./core/context";
+export type { Candidates, Capabilities, ToolOwner, VisibilityByName } from "./core/capabilities";
+export type { Visibility } from "./core/visibility";
+export type { Hop, HopSnapshot, ToolEffect } from "./core/hop";
+export type { AllowDecision, Decision, DenyDecision } from "./core/decision";
+export {
+  DENIAL_META_KEY,
+  DENIAL_REASONS,
+  findDenial,
+  parseDenial,
+  type Denial,
+  type DenialCode,
+  type Remediation,
+} from "./core/denial";
+export {
+  ApprovalRequiredError,
+  AuthorizationDeniedError,
+  ConfigurationError,
+  HopguardError,
+} from "./core/errors";
+export { PdpError } from "./core/pdp-error";
+export type { JsonLimits, JsonObject, JsonValue } from "./core/json";
+export type { Agent, AgentInput, Authentication, PrincipalInput, TaskInput } from "./core/principal";
+export type { StandardIssue, StandardResult, StandardSchema } from "./core/standard-schema";
+export type { AuditFlag, AuditRecord } from "./core/audit-record";
+export type {
+  AttributeProvider,
+  AuditSink,
+  EnrichmentInput,
+  Guardrail,
+  GuardrailInput,
+  GuardrailResult,
+  IdentityVerifier,
+  PdpAnswer,
+  PdpOutput,
+  PdpPrincipal,
+  PdpQuery,
+  PlanKind,
+  PolicyDecisionPoint,
+  Revocation,
+  RevocationStore,
+  RevocationTarget,
+  SessionCounter,
+  SessionFacts,
+  StateStore,
+  VerifiedIdentity,
+} from "./core/ports";

@@ -1,0 +1,70 @@
+import type {
+  Revocation,
+  RevocationStore,
+  RevocationTarget,
+  SessionCounter,
+  SessionFacts,
+  StateStore,
+} from "../core/ports";
+
+/** State in this process's memory: revocations are seen by every guard that shares the store, and by no other process. */
+export function memoryState(): StateStore {
+  return { revocations: memoryRevocations(), session: memorySession };
+}
+
+function memoryRevocations(): RevocationStore {
+  const revoked = new Map<string, Revocation>();
+  const key = (target: RevocationTarget): string => JSON.stringify(Object.entries(target)[0]);
+  return {
+    revoke(revocation) {
+      revoked.set(key(revocation.target), revocation);
+      return Promise.resolve();
+    },
+    restore(target) {
+      revoked.delete(key(target));
+      return Promise.resolve();
+    },
+    find(targets) {
+      if (revoked.size === 0) return Promise.resolve(undefined);
+      return Promise.resolve(targets.map((target) => revoked.get(key(target))).find(Boolean));
+    },
+  };
+}
+
+/** Actions beyond this many are counted as steps only, so that an agent that makes names up cannot fill the memory. */
+const MAX_ACTIONS = 1000;
+
+/** The counts live and die with the session object. */
+function memorySession(id: string, startedAt: Date): SessionCounter {
+  const started_at = startedAt.toISOString();
+  const attempts = new Map<string, number>();
+  const calls = new Map<string, number>();
+  let steps = 0;
+  let denials = 0;
+
+  const count = (counts: Map<string, number>, action: string): void => {
+    const before = counts.get(action);
+    if (before !== undefined || counts.size < MAX_ACTIONS) counts.set(action, (before ?? 0) + 1);
+  };
+  const facts = (): SessionFacts => ({
+    id,
+    started_at,
+    steps,
+    attempts: Object.fromEntries(attempts),
+    calls: Object.fromEntries(calls),
+    denials,
+  });
+  return {
+    begin(action) {
+      steps++;
+      count(attempts, action);
+      return Promise.resolve(facts());
+    },
+    settle(action, effect) {
+      if (effect === "allow") count(calls, action);
+      else denials++;
+      return Promise.resolve();
+    },
+    peek: () => Promise.resolve(facts()),
+  };
+}
