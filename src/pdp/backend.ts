@@ -1,0 +1,50 @@
+import type { PdpPrincipal, PdpQuery } from "../core/ports";
+
+/** One resource with its actions, as it stands in a request of several. */
+export interface ResourceCheck {
+  readonly actions: readonly string[];
+  readonly resource: PdpQuery["resource"] & { readonly policyVersion?: string; readonly scope?: string };
+}
+
+export interface PrincipalInRequest extends PdpPrincipal {
+  readonly policyVersion?: string;
+  readonly scope?: string;
+}
+
+export interface CheckRequest {
+  readonly requestId: string;
+  readonly principal: PrincipalInRequest;
+  readonly checks: readonly ResourceCheck[];
+  readonly annotations: PdpQuery["annotations"];
+}
+
+export interface PlanRequest {
+  readonly requestId: string;
+  readonly principal: PrincipalInRequest;
+  readonly resource: {
+    readonly kind: string;
+    readonly attr: PdpQuery["resource"]["attr"];
+    readonly policyVersion?: string;
+    readonly scope?: string;
+  };
+  readonly action: string;
+  readonly annotations: PdpQuery["annotations"];
+}
+
+export interface ExchangeOptions {
+  readonly signal: AbortSignal;
+  /** Milliseconds left of the deadline. */
+  readonly timeoutMs: number;
+}
+
+/** How questions reach a PDP. What comes back is untrusted: the shape of the API's JSON at best. */
+export interface Backend {
+  check(request: CheckRequest, options: ExchangeOptions): Promise<unknown>;
+  plan(request: PlanRequest, options: ExchangeOptions): Promise<unknown>;
+  close(): void;
+}
+
+/** The PDP refused a request as such; asked about one check at a time it may do better. */
+export class RequestRefusedError extends Error {
+  override readonly name = "RequestRefusedError";
+}

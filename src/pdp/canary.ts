@@ -1,0 +1,34 @@
+import { PdpError } from "../core/pdp-error";
+import { readCheckAnswer } from "./answer";
+import type { Backend } from "./backend";
+
+const PRINCIPAL = { id: "hopguard_canary", roles: ["hopguard_canary"], attr: {} };
+
+/**
+ * Asks about something that no policy can allow. A PDP that allows it allows everything: a misconfigured one, or something else that listens there.
+ *
+ * @throws {PdpError}
+ */
+export async function provePdpDenies(backend: Backend, timeoutMs: number): Promise<void> {
+  const action = "hopguard_canary";
+  const request = {
+    requestId: crypto.randomUUID(),
+    principal: PRINCIPAL,
+    checks: [{ actions: [action], resource: { kind: "hopguard_canary", id: crypto.randomUUID(), attr: {} } }],
+    annotations: {},
+  };
+  const answer = await backend
+    .check(request, { signal: new AbortController().signal, timeoutMs })
+    .catch((error: unknown) => {
+      throw PdpError.isInstance(error)
+        ? error
+        : new PdpError("pdp_invalid_response", String(error), { cause: error });
+    });
+  const [result] = readCheckAnswer(request, answer);
+  if (result?.effects.get(action) !== "deny") {
+    throw new PdpError(
+      "pdp_invalid_response",
+      "the PDP allows what no policy knows: it is misconfigured, or no Cerbos PDP",
+    );
+  }
+}

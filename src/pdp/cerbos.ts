@@ -1,0 +1,102 @@
+import { ConfigurationError } from "../core/errors";
+import { PdpError } from "../core/pdp-error";
+import type { PdpPrincipal, PdpQuery, PolicyDecisionPoint } from "../core/ports";
+import { readPlanAnswer } from "./answer";
+import type { Backend, PrincipalInRequest } from "./backend";
+import { Batcher, type BatchKey } from "./batcher";
+import { provePdpDenies } from "./canary";
+import { clientBackend, type CerbosClient } from "./client-backend";
+import { httpBackend } from "./http-backend";
+import { parseCerbosOptions, parsePdpUrl, type CerbosOptions, type ParsedCerbosOptions } from "./options";
+
+export interface CerbosPdp extends PolicyDecisionPoint {
+  /** Closes the connections to the PDP. Checks that come later open new ones. */
+  close(): void;
+}
+
+/**
+ * Takes decisions from a Cerbos PDP.
+ *
+ * By URL, decisions go through a small strict exchange of our own. With a client of `@cerbos/http`, `@cerbos/grpc` or
+ * `@cerbos/embedded`, deadlines and the reading of answers are ours; redirects, proxies and the wire are the client's.
+ *
+ * @throws {ConfigurationError} naming the wrong option.
+ */
+export function cerbos(pdp: string | URL | CerbosClient, options: CerbosOptions = {}): CerbosPdp {
+  const parsed = parseCerbosOptions(options);
+  if (typeof pdp === "string" || pdp instanceof URL)
+    return assemble(httpBackend(parsePdpUrl(pdp), parsed.headers), parsed);
+  if (typeof (pdp as Partial<CerbosClient> | undefined)?.checkResources !== "function") {
+    throw new ConfigurationError(
+      "cerbos: give the PDP's URL, or a client of @cerbos/http, @cerbos/grpc or @cerbos/embedded",
+    );
+  }
+  return assemble(clientBackend(pdp), parsed);
+}
+
+function assemble(backend: Backend, { timeoutMs, policyVersion, scope }: ParsedCerbosOptions): CerbosPdp {
+  const batcher = new Batcher(backend, timeoutMs);
+  const keys = new WeakMap<PdpPrincipal, WeakMap<PdpQuery["annotations"], BatchKey>>();
+  let proven: Promise<void> | undefined;
+
+  /** The same principal with the same annotations has the same key; that is what lets checks share a request. */
+  const keyOf = ({ principal, annotations }: PdpQuery): BatchKey => {
+    let byAnnotations = keys.get(principal);
+    if (!byAnnotations) keys.set(principal, (byAnnotations = new WeakMap()));
+    let key = byAnnotations.get(annotations);
+    if (!key) byAnnotations.set(annotations, (key = { principal: versioned(principal), annotations }));
+    return key;
+  };
+  const versioned = (principal: PdpPrincipal): PrincipalInRequest => {
+    const scoped = typeof scope === "function" ? scope(principal) : scope;
+    if (scoped !== undefined && typeof scoped !== "string") {
+      throw new PdpError("pdp_unavailable", "the option `scope` answered something that is not a string");
+    }
+    return {
+      id: principal.id,
+      roles: principal.roles,
+      attr: principal.attr,
+      ...(policyVersion !== undefined && { policyVersion }),
+      ...(scoped !== undefined && { scope: scoped }),
+    };
+  };
+  const selection = ({ policyVersion, scope }: PrincipalInRequest) => ({
+    ...(policyVersion !== undefined && { policyVersion }),
+    ...(scope !== undefined && { scope }),
+  });
+  const prove = (): Promise<void> =>
+    (proven ??= provePdpDenies(backend, timeoutMs).catch((error: unknown) => {
+      proven = undefined;
+      throw error;
+    }));
+
+  return {
+    async check(query, { signal } = {}) {
+      const key = keyOf(query);
+      await prove();
+      const resource = { ...query.resource, ...selection(key.principal) };
+      return batcher.add(key, { actions: query.actions, resource }, signal);
+    },
+    async plan(query, { signal } = {}) {
+      const { principal } = keyOf(query);
+      await prove();
+      const { kind, attr } = query.resource;
+      const [action, ...more] = query.actions;
+      if (action === undefined || more.length > 0)
+        throw new TypeError("a plan takes exactly one action: the PDP joins several by AND");
+      const request = {
+        requestId: crypto.randomUUID(),
+        principal,
+        resource: { kind, attr, ...selection(principal) },
+        action,
+        annotations: query.annotations,
+      };
+      const answer = await backend.plan(request, {
+        signal: signal ?? new AbortController().signal,
+        timeoutMs,
+      });
+      return readPlanAnswer(request, answer);
+    },
+    close: () => backend.close(),
+  };
+}

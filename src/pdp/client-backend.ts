@@ -1,0 +1,113 @@
+import { PdpError } from "../core/pdp-error";
+import { within } from "../core/deadline";
+import type { Backend, ExchangeOptions } from "./backend";
+
+/**
+ * Any `@cerbos/core` client (HTTP, gRPC, embedded), described by what is used of it. How it connects, whether it follows redirects and what it
+ * accepts as an answer rests on that client; the answer's contents are read as strictly as our own exchange's.
+ */
+export interface CerbosClient {
+  checkResources(
+    request: {
+      requestId: string;
+      includeMetadata: boolean;
+      principal: never;
+      resources: never;
+      requestContext: { annotations: Record<string, string> };
+    },
+    options?: { signal?: AbortSignal },
+  ): Promise<unknown>;
+  planResources(
+    request: {
+      requestId: string;
+      principal: never;
+      resource: never;
+      action: string;
+      requestContext: { annotations: Record<string, string> };
+    },
+    options?: { signal?: AbortSignal },
+  ): Promise<unknown>;
+}
+
+export function clientBackend(client: CerbosClient): Backend {
+  return {
+    async check({ requestId, principal, checks, annotations }, options) {
+      const answer = await ask(options, (signal) =>
+        client.checkResources(
+          {
+            requestId,
+            includeMetadata: true,
+            principal: principal as never,
+            resources: checks as never,
+            requestContext: { annotations: { ...annotations } },
+          },
+          { signal },
+        ),
+      );
+      return inWireShape(answer);
+    },
+    async plan({ requestId, principal, resource, action, annotations }, options) {
+      const answer = await ask(options, (signal) =>
+        client.planResources(
+          {
+            requestId,
+            principal: principal as never,
+            resource: resource as never,
+            action,
+            requestContext: { annotations: { ...annotations } },
+          },
+          { signal },
+        ),
+      );
+      const { kind, requestId: echoed, validationErrors } = answer as Record<string, unknown>;
+      return { requestId: echoed, action, filter: { kind }, validationErrors };
+    },
+    close: () => undefined,
+  };
+}
+
+async function ask<T>(
+  { signal, timeoutMs }: ExchangeOptions,
+  call: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  // Neither of the published clients times out by itself, and not every one obeys the signal.
+  const controller = new AbortController();
+  const abort = (): void => controller.abort(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await within(timeoutMs, "the PDP client", call(controller.signal));
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new PdpError("pdp_unavailable", error instanceof Error ? error.message : String(error), {
+      cause: error,
+    });
+  } finally {
+    signal.removeEventListener("abort", abort);
+    controller.abort();
+  }
+}
+
+/** The SDK renames three members of the API's JSON; renamed back, one reader serves both. */
+function inWireShape(answer: unknown): unknown {
+  const { cerbosCallId, requestId, results } = answer as Record<string, unknown>;
+  if (!Array.isArray(results)) return answer;
+  return {
+    cerbosCallId,
+    requestId,
+    results: (results as Record<string, unknown>[]).map(
+      ({ resource, actions, validationErrors, metadata, outputs }) => ({
+        resource,
+        actions,
+        validationErrors,
+        ...(metadata !== undefined && { meta: { actions: (metadata as Record<string, unknown>).actions } }),
+        outputs: Array.isArray(outputs)
+          ? (outputs as Record<string, unknown>[]).map(({ source, action, value }) => ({
+              src: source,
+              action,
+              val: value ?? null,
+            }))
+          : outputs,
+      }),
+    ),
+  };
+}

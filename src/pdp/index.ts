@@ -1,0 +1,3 @@
+export { cerbos, type CerbosPdp } from "./cerbos";
+export type { CerbosOptions } from "./options";
+export type { CerbosClient } from "./client-backend";
