@@ -2,7 +2,7 @@ import { auditRecord } from "./audit-record";
 import type { SessionContext } from "./context";
 import { within } from "./deadline";
 import type { DenyDecision } from "./decision";
-import { DENIAL_REASONS, isRetryable, type Denial, type DenialCode } from "./denial";
+import { newDenial, type DenialCode } from "./denial";
 import type { Evaluation } from "./evaluation";
 import { PdpError } from "./pdp-error";
 import { Refusal } from "./refusal";
@@ -58,16 +58,7 @@ async function deny(
 ): Promise<DenyDecision> {
   const { guard, counter } = session;
   const { code, details } = refusal;
-  const denial: Denial = Object.freeze({
-    decision: "deny",
-    code,
-    reason: details.reason ?? DENIAL_REASONS[code],
-    ...(details.remediation && { remediation: details.remediation }),
-    retryable: isRetryable(code),
-    hop: evaluation.label,
-    ...(details.refusedBy !== undefined && { refused_by: details.refusedBy }),
-    decision_id: evaluation.decisionId,
-  });
+  const denial = newDenial(code, evaluation.label, evaluation.decisionId, details);
   // A denial stands even if it can be neither counted nor recorded: no failure here may become an exception, let alone an allow.
   await Promise.allSettled([
     evaluation.session && within(guard.timeoutMs, "session state", counter.settle(denial.hop.action, "deny")),

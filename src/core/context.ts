@@ -1,4 +1,4 @@
-import type { Hop } from "./hop";
+import type { DenialCode } from "./denial";
 import type { JsonLimits } from "./json";
 import type {
   AuditSink,
@@ -45,9 +45,6 @@ export interface CheckOptions {
   readonly signal?: AbortSignal;
   /** What `attr.arguments` must look like (any Standard Schema). What it makes of them is what is checked, and what to send. */
   readonly schema?: StandardSchema;
-}
-
-export interface Check {
-  readonly hop: Hop;
-  readonly options: CheckOptions;
+  /** The adapter has found already that this hop must be denied: it is denied and recorded, and the PDP is not asked. */
+  readonly refuse?: { readonly code: DenialCode; readonly reason?: string };
 }

@@ -68,8 +68,30 @@ const denialSchema: z.ZodType<Denial> = z.object({
   decision_id: z.string(),
 });
 
-export function isRetryable(code: DenialCode): boolean {
-  return RETRYABLE.has(code);
+export interface DenialDetails {
+  /** The code's fixed sentence if absent. */
+  readonly reason?: string;
+  readonly remediation?: Remediation;
+  readonly refusedBy?: string;
+}
+
+export function newDenial(
+  code: DenialCode,
+  hop: Denial["hop"],
+  decisionId: string,
+  details: DenialDetails = {},
+): Denial {
+  const { reason = DENIAL_REASONS[code], remediation, refusedBy } = details;
+  return Object.freeze({
+    decision: "deny",
+    code,
+    reason,
+    ...(remediation && { remediation }),
+    retryable: RETRYABLE.has(code),
+    hop,
+    ...(refusedBy !== undefined && { refused_by: refusedBy }),
+    decision_id: decisionId,
+  });
 }
 
 /** Reads a denial out of untrusted JSON, or answers `undefined`. */

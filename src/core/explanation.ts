@@ -28,8 +28,13 @@ const outputSchema = z.object({
     .transform((text) => cleanText(text)),
   remediation: z
     .record(z.string().regex(/^[A-Za-z_]{1,64}$/), detail)
-    .refine((remediation) => Object.keys(remediation).length <= 10)
-    .and(z.looseObject({ type: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/) }))
+    .refine((members) => Object.keys(members).length <= 10, "at most ten members")
+    .transform((members, context) => {
+      const { type } = members;
+      if (typeof type === "string" && /^[a-z][a-z0-9_]{0,63}$/.test(type)) return { ...members, type };
+      context.addIssue({ code: "custom", path: ["type"], message: "expected a type such as step_up" });
+      return z.NEVER;
+    })
     .optional(),
   priority: z.number().default(0),
 });
@@ -40,7 +45,7 @@ export function readExplanation(value: unknown): Omit<Explanation, "unfit"> {
   if (!success) return {};
   return {
     reason: data.reason,
-    ...(data.remediation && { remediation: Object.freeze(data.remediation) as Remediation }),
+    ...(data.remediation && { remediation: Object.freeze(data.remediation) }),
   };
 }
 
@@ -64,7 +69,7 @@ export function explain(outputs: readonly PdpOutput[], action: string): Explanat
   const remediable = fit.every(({ remediation }) => remediation !== undefined);
   return {
     reason: first.reason,
-    ...(remediable && { remediation: Object.freeze({ ...first.remediation }) as Remediation }),
+    ...(remediable && first.remediation && { remediation: Object.freeze(first.remediation) }),
     unfit,
   };
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Candidates } from "./capabilities";
 import type { GuardContext, SessionContext } from "./context";
 import { AuthorizationDeniedError, ConfigurationError } from "./errors";
+import { newDenial } from "./denial";
 import { isFactName } from "./names";
 import { parseOptions } from "./options";
 import type {
@@ -198,7 +199,9 @@ export function assembleGuard(given: GuardOptions & Required<Pick<GuardOptions, 
             ? asserted(principal as PrincipalInput, actors, context.agents)
             : verified(token, identity, actors, context.agents),
       };
-      await session.identify();
+      await session.identify().catch((error: unknown) => {
+        throw ConfigurationError.isInstance(error) ? error : unauthenticated(agent.id, error);
+      });
       return createSession(session, catalogue as Candidates);
     },
     revoke: (target, details = {}) =>
@@ -213,6 +216,15 @@ export function assembleGuard(given: GuardOptions & Required<Pick<GuardOptions, 
 
 type Actors = Omit<Parameters<typeof checkedPrincipals>[0], "principal" | "auth">;
 type Identify = SessionContext["identify"];
+
+function unauthenticated(agent: string, cause: unknown): AuthorizationDeniedError {
+  const denial = newDenial(
+    "unauthenticated",
+    { kind: "session", name: agent, action: "open" },
+    crypto.randomUUID(),
+  );
+  return new AuthorizationDeniedError(denial, { cause });
+}
 
 /** The caller's word. The same objects on every hop, so that checks of one session can share a request. */
 function asserted(principal: PrincipalInput, actors: Actors, agents: GuardContext["agents"]): Identify {

@@ -22,7 +22,7 @@ export async function applyGuardrails(
     const result = await callWithin(timeoutMs, `guardrail ${name}`, signal, (signal) =>
       guardrail.check({ hop, principal, facts, signal }),
     );
-    if (result === undefined) continue;
+    if (!result) continue;
     if ("deny" in result) {
       throw new Refusal("guardrail_denied", { ...readExplanation(result.deny), detail: `guardrail ${name}` });
     }

@@ -90,10 +90,9 @@ export function snapshotHop(
       attr: Object.freeze({ ...attributes, [named.attribute]: name, ...(tool !== undefined && { tool }) }),
     });
   }
-  if (kind === "llm_model" ? !isModelId(id) : !isResourceId(id)) {
-    throw unsupported("id", id, "1 to 256 printable characters without spaces");
-  }
-  return Object.freeze({ kind, name: id as string, id: id as string, action, attr: attributes });
+  const isId = kind === "llm_model" ? isModelId : isResourceId;
+  if (!isId(id)) throw unsupported("id", id, "1 to 256 printable characters, without spaces for a model");
+  return Object.freeze({ kind, name: id, id, action, attr: attributes });
 }
 
 /** An application's ids may hold spaces and letters of any script, but nothing that cannot be seen. */

@@ -26,13 +26,13 @@ export class InvalidJsonError extends Error {
  * @throws {InvalidJsonError} for what JSON cannot hold (functions, cycles, bigint), ill-formed Unicode, `__proto__`, or a limit.
  */
 export function snapshot(value: unknown, limits: JsonLimits = {}): JsonValue {
-  let text: string | undefined;
+  let text: unknown;
   try {
-    text = JSON.stringify(value) as string | undefined;
+    text = JSON.stringify(value);
   } catch (error) {
     throw new InvalidJsonError("cannot be represented as JSON", { cause: error });
   }
-  if (text === undefined) throw new InvalidJsonError("cannot be represented as JSON");
+  if (typeof text !== "string") throw new InvalidJsonError("cannot be represented as JSON");
   checkLength(text, limits);
   return freezeJson(JSON.parse(text) as JsonValue, limits);
 }
@@ -69,7 +69,6 @@ function checkString(text: string): void {
   if (!text.isWellFormed()) throw new InvalidJsonError("holds ill-formed Unicode");
 }
 
-// eslint-disable-next-line no-control-regex -- control characters are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
 function checkKey(key: string): void {

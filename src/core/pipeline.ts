@@ -9,6 +9,7 @@ import { applyGuardrails } from "./guardrails";
 import { describeHop, readHop, snapshotHop, withValidArguments, type Hop } from "./hop";
 import { digestJson } from "./json";
 import { askPdp } from "./policy";
+import { Refusal } from "./refusal";
 import { refuseRevoked } from "./revocation";
 
 /** Decides one hop: the whole of hopguard, from top to bottom. Never rejects; what goes wrong is a denial. */
@@ -29,6 +30,8 @@ export async function decide(session: SessionContext, given: Hop, options: Check
 
     enter("revocation");
     await refuseRevoked(session, checked);
+
+    if (options.refuse) throw new Refusal(options.refuse.code, options.refuse);
 
     enter("arguments");
     hop = evaluation.hop = await withValidArguments(hop, options.schema, guard.limits);

@@ -166,7 +166,6 @@ export interface GuardrailInput {
 /** Nothing, facts for the policy (`R.attr.facts.<guardrail's name>`), or a refusal. There is no way to allow. */
 export type GuardrailResult =
   | undefined
-  | void
   | { readonly facts: unknown }
   | {
       readonly deny: {
@@ -180,7 +179,8 @@ export interface Guardrail {
   readonly name: string;
   /** Default: every hop. */
   readonly applies?: (hop: HopSnapshot) => boolean;
-  readonly check: (input: GuardrailInput) => GuardrailResult | Promise<GuardrailResult>;
+  // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- a hook that only looks returns nothing
+  readonly check: (input: GuardrailInput) => GuardrailResult | void | Promise<GuardrailResult | void>;
   /** Milliseconds, default 1000. */
   readonly timeoutMs?: number;
 }

@@ -43,7 +43,7 @@ const identifier = z
   .string()
   .min(1)
   .max(256)
-  // eslint-disable-next-line no-control-regex -- control characters are what it looks for
+
   .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, "holds control characters")
   .refine((id) => id.isWellFormed() && id.trim() === id, "has spaces around it or ill-formed Unicode");
 const roles = z.array(identifier).max(100);

@@ -1,10 +1,6 @@
-import type { DenialCode, Remediation } from "./denial";
+import type { DenialCode, DenialDetails } from "./denial";
 
-export interface RefusalDetails {
-  /** What the agent may read; the code's fixed sentence if absent. */
-  readonly reason?: string;
-  readonly remediation?: Remediation;
-  readonly refusedBy?: string;
+export interface RefusalDetails extends DenialDetails {
   /** What only the audit record may hold: host names, stack traces, policy names. */
   readonly detail?: string;
 }

@@ -90,6 +90,6 @@ function refuseKeysAlikeButForCase(value: JsonValue, levels: number): void {
     const folded = key.toLowerCase();
     if (seen.has(folded)) throw new InvalidJsonError("holds members whose names differ only in case");
     seen.add(folded);
-    refuseKeysAlikeButForCase(member as JsonValue, levels - 1);
+    refuseKeysAlikeButForCase(member, levels - 1);
   }
 }

@@ -1,7 +1,6 @@
 /** The longest sentence that an agent gets to read, in characters. */
 export const MAX_REASON_LENGTH = 300;
 
-// eslint-disable-next-line no-control-regex -- control characters are what it looks for
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+/g;
 
 /**

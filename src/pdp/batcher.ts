@@ -44,14 +44,19 @@ export class Batcher {
       }
       const onAbort = (): void => reject(signal?.reason as Error);
       signal?.addEventListener("abort", onAbort, { once: true });
-      const settled = (): void => signal?.removeEventListener("abort", onAbort);
+      const settle = <T>(how: (value: T) => void): ((value: T) => void) => {
+        return (value) => {
+          signal?.removeEventListener("abort", onAbort);
+          how(value);
+        };
+      };
       const pending: Pending = {
         check,
         bytes: this.#encoder.encode(JSON.stringify(check)).byteLength,
         deadline: performance.now() + this.timeoutMs,
         signal,
-        resolve: (answer) => (settled(), resolve(answer)),
-        reject: (error) => (settled(), reject(error as Error)),
+        resolve: settle(resolve),
+        reject: settle(reject),
       };
       if (this.#waiting.size === 0) setImmediate(() => this.#flush());
       const group = this.#waiting.get(key);
@@ -88,7 +93,7 @@ export class Batcher {
         request,
         await this.backend.check(request, { signal: nobodyWaits.signal, timeoutMs }),
       );
-      batch.forEach(({ resolve }, index) => resolve(answers[index] as PdpAnswer));
+      answers.forEach((answer, index) => batch[index]?.resolve(answer));
     } catch (error) {
       if (error instanceof RequestRefusedError && batch.length > 1) {
         // One check that the PDP cannot stomach must not harm its neighbours: each is asked again by itself.

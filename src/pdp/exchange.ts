@@ -56,13 +56,13 @@ export function createExchange(
           "content-length": body.byteLength,
         },
       });
-      const stop = (error: unknown): void => {
+      const stop = (error: Error): void => {
         clearTimeout(timer);
         signal.removeEventListener("abort", onAbort);
         outgoing.destroy();
-        reject(error as Error);
+        reject(error);
       };
-      const onAbort = (): void => stop(signal.reason);
+      const onAbort = (): void => stop(signal.reason as Error);
       const timer = setTimeout(
         () => stop(new PdpError("pdp_unavailable", `no answer from the PDP within ${timeoutMs} ms`)),
         timeoutMs,
