@@ -23,7 +23,10 @@ export async function decide(session: SessionContext, given: Hop, options: Check
     enter("snapshot");
     const read = readHop(given);
     evaluation.label = describeHop(read);
-    let hop = (evaluation.hop = snapshotHop(read, evaluation.decisionId, guard.limits));
+    // What is refused anyway need not be a hop that any grammar admits.
+    const taken = options.refuse
+      ? new Refusal(options.refuse.code, options.refuse)
+      : snapshotHop(read, evaluation.decisionId, guard.limits);
 
     enter("identity");
     const checked = (evaluation.checked = await within(guard.timeoutMs, "identity", session.identify()));
@@ -31,10 +34,11 @@ export async function decide(session: SessionContext, given: Hop, options: Check
     enter("revocation");
     await refuseRevoked(session, checked);
 
-    if (options.refuse) throw new Refusal(options.refuse.code, options.refuse);
+    if (taken instanceof Refusal) throw taken;
 
     enter("arguments");
-    hop = evaluation.hop = await withValidArguments(hop, options.schema, guard.limits);
+    evaluation.hop = taken;
+    const hop = (evaluation.hop = await withValidArguments(taken, options.schema, guard.limits));
     if (hop.attr.arguments !== undefined) evaluation.digest = digestJson(hop.attr.arguments);
 
     enter("enrichment");

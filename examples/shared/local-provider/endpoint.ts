@@ -1,0 +1,32 @@
+import { FaultError } from "./errors";
+import type { Catalogue } from "./models";
+import type { RecordedRequest } from "./recorded-request";
+import type { PlayedTurn, TurnRequest } from "./script";
+import { isObject, type JsonObject } from "./wire";
+
+/** What an endpoint has at hand to answer one request. */
+export interface Exchange {
+  readonly request: RecordedRequest;
+  /** The variable part of the path: the model of `/v1/models/{id}`, or Azure's deployment. */
+  readonly name: string | undefined;
+  readonly catalogue: Catalogue;
+  /** Asks the script for the model's turn. */
+  readonly play: (turn: Omit<TurnRequest, "path" | "headers">) => Promise<PlayedTurn>;
+}
+
+/** Answers one request. @throws {FaultError} for a request that the provider would refuse. */
+export type Endpoint = (exchange: Exchange) => Response | Promise<Response>;
+
+/** The JSON object in a request's body. @throws {FaultError} 400 for anything else. */
+export function jsonBody({ request }: Exchange): JsonObject {
+  if (isObject(request.body)) return request.body;
+  throw new FaultError({ status: 400, message: "We could not parse the JSON body of your request." });
+}
+
+/** The model that a request names: in the path, the body or the form. @throws {FaultError} 400 for none. */
+export function requestedModel({ request, name }: Exchange): string {
+  const field = request.fields?.find((candidate) => candidate.name === "model")?.value;
+  const model = name ?? field ?? (isObject(request.body) ? request.body.model : undefined);
+  if (typeof model === "string" && model !== "") return model;
+  throw new FaultError({ status: 400, message: "you must provide a model parameter" });
+}

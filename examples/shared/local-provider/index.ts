@@ -1,0 +1,9 @@
+export type { Catalogue } from "./models";
+export type { FormField, RecordedRequest } from "./recorded-request";
+export type { ToolCall, ToolResult, Turn, TurnRequest, WireApi } from "./script";
+export {
+  startLocalProvider,
+  type Interception,
+  type LocalProvider,
+  type LocalProviderOptions,
+} from "./server";
