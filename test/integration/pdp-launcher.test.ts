@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
@@ -29,6 +29,7 @@ const ROOT = mkdtempSync(join(tmpdir(), "pdp-launcher-test-"));
 const LAUNCHER = new URL("../../src/pdp/launcher/index.ts", import.meta.url).href;
 
 const running: LocalPdp[] = [];
+const scripts: ChildProcess[] = [];
 let folder: string;
 let temp: string;
 
@@ -42,6 +43,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   vi.unstubAllEnvs();
+  for (const child of scripts.splice(0)) child.kill("SIGKILL");
   await Promise.all(running.splice(0).map((pdp) => pdp.stop()));
 });
 
@@ -486,9 +488,11 @@ async function failure(promise: Promise<unknown>): Promise<Error> {
 function script(source: string) {
   const file = join(mkdtempSync(join(ROOT, "script-")), "main.mts");
   writeFileSync(file, `import { startPdp } from ${JSON.stringify(LAUNCHER)};\n${source}`);
-  return spawn(process.execPath, ["--import", import.meta.resolve("tsx"), file], {
-    stdio: ["ignore", "pipe", "pipe"],
+  const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), file], {
+    stdio: ["ignore", "pipe", "ignore"],
   });
+  scripts.push(child);
+  return child;
 }
 
 async function run(source: string): Promise<{ stdout: string; code: number | null }> {
