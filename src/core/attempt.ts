@@ -44,11 +44,16 @@ export async function attempt<T>(
 }
 
 function toRefusal(error: unknown, stage: Stage, signal: AbortSignal | undefined): Refusal {
-  if (error instanceof Refusal) return error;
-  const detail = cleanText(error instanceof Error ? (error.stack ?? error.message) : String(error), 2000);
-  if (signal?.aborted) return new Refusal("aborted", { detail });
-  if (PdpError.isInstance(error)) return new Refusal(error.reason, { detail });
-  return new Refusal(FAILURE_CODES[stage], { detail });
+  try {
+    if (error instanceof Refusal) return error;
+    const detail = cleanText(error instanceof Error ? (error.stack ?? error.message) : String(error), 2000);
+    if (signal?.aborted) return new Refusal("aborted", { detail });
+    if (PdpError.isInstance(error)) return new Refusal(error.reason, { detail });
+    return new Refusal(FAILURE_CODES[stage], { detail });
+  } catch {
+    // What was thrown throws again when it is looked at: a proxy, a getter, an object without a prototype.
+    return new Refusal(FAILURE_CODES[stage]);
+  }
 }
 
 async function deny(
@@ -60,11 +65,14 @@ async function deny(
   const { code, details } = refusal;
   const denial = newDenial(code, evaluation.label, evaluation.decisionId, details);
   // A denial stands even if it can be neither counted nor recorded: no failure here may become an exception, let alone an allow.
-  await Promise.allSettled([
-    evaluation.session && within(guard.timeoutMs, "session state", counter.settle(denial.hop.action, "deny")),
-    auditRecord(session, evaluation, denial, details.detail).then((record) =>
-      within(guard.timeoutMs, "audit", guard.audit.write(record)),
-    ),
-  ]);
+  const count = async (): Promise<void> => {
+    if (!evaluation.session) return;
+    await within(guard.timeoutMs, "session state", counter.settle(denial.hop.action, "deny"));
+  };
+  const record = async (): Promise<void> => {
+    const entry = await auditRecord(session, evaluation, denial, details.detail);
+    await within(guard.timeoutMs, "audit", guard.audit.write(entry));
+  };
+  await Promise.allSettled([count(), record()]);
   return Object.freeze({ effect: "deny", decisionId: evaluation.decisionId, denial });
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { cleanText } from "./text";
 
 /** Why a hop was denied, for programs. The sentence is what an agent reads where the policy has no words of its own. */
 export const DENIAL_REASONS = {
@@ -85,7 +86,7 @@ export function newDenial(
   return Object.freeze({
     decision: "deny",
     code,
-    reason,
+    reason: cleanText(reason),
     ...(remediation && { remediation }),
     retryable: RETRYABLE.has(code),
     hop,
@@ -96,8 +97,19 @@ export function newDenial(
 
 /** Reads a denial out of untrusted JSON, or answers `undefined`. */
 export function parseDenial(value: unknown): Denial | undefined {
-  const result = denialSchema.safeParse(value);
-  return result.success ? Object.freeze(result.data) : undefined;
+  return attempted(() => {
+    const result = denialSchema.safeParse(value);
+    return result.success ? Object.freeze(result.data) : undefined;
+  });
+}
+
+/** What was thrown at us may have getters that throw themselves. */
+function attempted<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }
 
 /** The key of the denial in MCP's `_meta`: reverse DNS, as the specification asks. */
@@ -119,7 +131,8 @@ export function findDenial(value: unknown): Denial | undefined {
     const denial = parseDenial(candidate);
     if (denial) return denial;
     for (const key of CARRIERS) {
-      const found = search((candidate as Record<string, unknown>)[key], depth + 1);
+      const carried = attempted(() => (candidate as Record<string, unknown>)[key]);
+      const found = search(carried, depth + 1);
       if (found) return found;
     }
     return undefined;

@@ -24,8 +24,8 @@ const detail = z
 const outputSchema = z.object({
   reason: z
     .string()
-    .min(1)
-    .transform((text) => cleanText(text)),
+    .transform((text) => cleanText(text))
+    .refine((text) => text !== "", "is empty"),
   remediation: z
     .record(z.string().regex(/^[A-Za-z_]{1,64}$/), detail)
     .refine((members) => Object.keys(members).length <= 10, "at most ten members")

@@ -1,8 +1,10 @@
 import { z } from "zod";
+import { attempt } from "./attempt";
 import type { Candidates } from "./capabilities";
 import type { GuardContext, SessionContext } from "./context";
+import { within } from "./deadline";
 import { AuthorizationDeniedError, ConfigurationError } from "./errors";
-import { newDenial } from "./denial";
+import { newEvaluation } from "./evaluation";
 import { isFactName } from "./names";
 import { parseOptions } from "./options";
 import type {
@@ -11,11 +13,13 @@ import type {
   Guardrail,
   IdentityVerifier,
   PolicyDecisionPoint,
+  RevocationStore,
   RevocationTarget,
   StateStore,
 } from "./ports";
 import {
   checkedPrincipals,
+  identifier,
   parseAgent,
   parseTask,
   type AgentInput,
@@ -111,12 +115,16 @@ const hook = <T extends { readonly name: string }>(method: string) =>
     ({ name }) => isFactName(name),
     "expected a name of letters, digits and _: it becomes R.attr.facts.<name>",
   );
+const storeOfRevocations = objectWith<RevocationStore>("find", "revoke", "restore");
 const names = z.array(z.string());
 
 const guardSchema = z.strictObject({
   pdp: objectWith<PolicyDecisionPoint>("check", "plan"),
   audit: z.union([objectWith<AuditSink>("write"), aFunction<AuditSink["write"]>()]),
-  state: objectWith<StateStore>("session"),
+  state: objectWith<StateStore>("session").refine(
+    ({ revocations }) => storeOfRevocations.safeParse(revocations).success,
+    "expected `revocations` with find(), revoke() and restore()",
+  ),
   identity: objectWith<IdentityVerifier>("verify").optional(),
   agents: z.enum(["context", "principal"]).default("context"),
   enrich: z.array(hook<AttributeProvider>("provide")).default([]),
@@ -146,11 +154,11 @@ const guardSchema = z.strictObject({
 });
 
 const sessionSchema = z.strictObject({
-  principal: z.unknown(),
-  agent: z.unknown(),
-  task: z.unknown(),
+  principal: z.unknown().optional(),
+  agent: z.unknown().optional(),
+  task: z.unknown().optional(),
   token: z.union([z.string().min(1), aFunction<() => string | Promise<string>>()]).optional(),
-  id: z.string().min(1).max(256).optional(),
+  id: identifier.optional(),
 });
 
 /**
@@ -199,32 +207,27 @@ export function assembleGuard(given: GuardOptions & Required<Pick<GuardOptions, 
             ? asserted(principal as PrincipalInput, actors, context.agents)
             : verified(token, identity, actors, context.agents),
       };
-      await session.identify().catch((error: unknown) => {
-        throw ConfigurationError.isInstance(error) ? error : unauthenticated(agent.id, error);
+      const opening = newEvaluation({ kind: "session", name: agent.id, action: "open" });
+      const refused = await attempt<undefined>(session, opening, undefined, async (enter) => {
+        enter("identity");
+        await within(context.timeoutMs, "identity", session.identify());
       });
+      if (refused) throw new AuthorizationDeniedError(refused.denial);
       return createSession(session, catalogue as Candidates);
     },
-    revoke: (target, details = {}) =>
+    revoke: async (target, details = {}) =>
       context.state.revocations.revoke({
-        target: oneTarget(target),
-        ...details,
+        ...parseOptions(revocationDetailsSchema, "revoke", details),
+        target: parseOptions(targetSchema, "revoke", target),
         at: context.clock().toISOString(),
       }),
-    restore: (target) => context.state.revocations.restore(oneTarget(target)),
+    restore: async (target) =>
+      context.state.revocations.restore(parseOptions(targetSchema, "restore", target)),
   });
 }
 
 type Actors = Omit<Parameters<typeof checkedPrincipals>[0], "principal" | "auth">;
 type Identify = SessionContext["identify"];
-
-function unauthenticated(agent: string, cause: unknown): AuthorizationDeniedError {
-  const denial = newDenial(
-    "unauthenticated",
-    { kind: "session", name: agent, action: "open" },
-    crypto.randomUUID(),
-  );
-  return new AuthorizationDeniedError(denial, { cause });
-}
 
 /** The caller's word. The same objects on every hop, so that checks of one session can share a request. */
 function asserted(principal: PrincipalInput, actors: Actors, agents: GuardContext["agents"]): Identify {
@@ -251,7 +254,7 @@ function verified(
   return async () => {
     const proven = await identity.verify(typeof token === "string" ? token : await token());
     const key = JSON.stringify(proven);
-    if (last?.key !== key) last = { key, checked: checkedPrincipals({ ...actors, ...proven }, agents) };
+    if (last?.key !== key) last = { key, checked: checkedPrincipals({ ...proven, ...actors }, agents) };
     return last.checked;
   };
 }
@@ -265,18 +268,20 @@ function refuseSharedNames(hooks: readonly { readonly name: string }[]): void {
   }
 }
 
+/** A member that is there and undefined is refused: it would revoke nothing, and nobody would be told. */
 const targetSchema = z
   .strictObject({
-    session: z.string().min(1).optional(),
-    task: z.string().min(1).optional(),
-    agent: z.string().min(1).optional(),
-    principal: z.string().min(1).optional(),
+    session: z.string().min(1).exactOptional(),
+    task: z.string().min(1).exactOptional(),
+    agent: z.string().min(1).exactOptional(),
+    principal: z.string().min(1).exactOptional(),
   })
   .refine(
     (target) => Object.keys(target).length === 1,
     "name exactly one of session, task, agent, principal",
   );
 
-function oneTarget(target: RevocationTarget): RevocationTarget {
-  return parseOptions(targetSchema, "revoke", target) as RevocationTarget;
-}
+const revocationDetailsSchema = z.strictObject({
+  reason: z.string().exactOptional(),
+  author: z.string().exactOptional(),
+});

@@ -80,18 +80,22 @@ export function snapshotHop(
   if (named) {
     const name = kind.slice(named.prefix.length);
     if (!isKindPart(name)) throw unsupported(named.attribute, name, "a-z, 0-9 and _");
-    const tool = /^tools\/call\/(.+)$/.exec(action)?.[1];
+    const [, method, member] = /^(tools\/call|prompts\/get)\/(.+)$/.exec(action) ?? [];
     return Object.freeze({
       kind,
       name,
       id: `${name}/${decisionId}`,
       action,
       // What kind and action say already cannot be said differently by the caller.
-      attr: Object.freeze({ ...attributes, [named.attribute]: name, ...(tool !== undefined && { tool }) }),
+      attr: Object.freeze({
+        ...attributes,
+        [named.attribute]: name,
+        ...(member !== undefined && { [method === "tools/call" ? "tool" : "prompt"]: member }),
+      }),
     });
   }
   const isId = kind === "llm_model" ? isModelId : isResourceId;
-  if (!isId(id)) throw unsupported("id", id, "1 to 256 printable characters, without spaces for a model");
+  if (!isId(id)) throw unsupported("id", id, "printable characters, without spaces for a model");
   return Object.freeze({ kind, name: id, id, action, attr: attributes });
 }
 

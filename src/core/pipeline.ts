@@ -38,7 +38,11 @@ export async function decide(session: SessionContext, given: Hop, options: Check
 
     enter("arguments");
     evaluation.hop = taken;
-    const hop = (evaluation.hop = await withValidArguments(taken, options.schema, guard.limits));
+    const hop = (evaluation.hop = await within(
+      guard.timeoutMs,
+      "argument schema",
+      withValidArguments(taken, options.schema, guard.limits),
+    ));
     if (hop.attr.arguments !== undefined) evaluation.digest = digestJson(hop.attr.arguments);
 
     enter("enrichment");

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { parseOptions } from "./options";
-import { snapshot, type JsonObject } from "./json";
+import { isJsonObject, snapshot, type JsonObject, type JsonValue } from "./json";
 import type { PdpPrincipal } from "./ports";
 
 /** How the identity is known; the policy reads it as `P.attr.auth`. */
@@ -39,24 +39,40 @@ export interface TaskInput {
 
 const RESERVED = ["type", "auth", "agent", "subject", "delegation", "task"];
 
-const identifier = z
+/** Of a person, a role, an agent, a session: what can be read aloud and stands in one line. */
+export const identifier = z
   .string()
   .min(1)
   .max(256)
-
   .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, "holds control characters")
   .refine((id) => id.isWellFormed() && id.trim() === id, "has spaces around it or ill-formed Unicode");
 const roles = z.array(identifier).max(100);
 
+/** Plain JSON first, and then its names: a `toJSON` may answer with others than are seen here. */
 const attributes = (reserved: readonly string[]) =>
   z
     .record(z.string(), z.unknown())
-    .superRefine((attr, context) => {
+    .default({})
+    .transform((given, context): JsonObject => {
+      const attr = plain(given, (message) => context.addIssue({ code: "custom", message }));
       for (const name of reserved.filter((name) => Object.hasOwn(attr, name))) {
         context.addIssue({ code: "custom", path: [name], message: "is a name of the guard's own" });
       }
-    })
-    .default({});
+      return attr;
+    });
+
+function plain(given: unknown, complain: (message: string) => void): JsonObject {
+  let value: JsonValue | undefined;
+  try {
+    value = snapshot(given);
+  } catch (error) {
+    complain((error as Error).message);
+    return {};
+  }
+  if (isJsonObject(value)) return value;
+  complain("expected an object");
+  return {};
+}
 
 const principalSchema = z.strictObject({
   id: identifier,

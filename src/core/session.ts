@@ -62,7 +62,7 @@ export function createSession(context: SessionContext, catalogue: Candidates): S
     id: context.id,
     agent: context.agent.id,
     task: context.task?.id,
-    check: (hop, options = {}) => decide(context, hop, options),
+    check: (hop, options) => decide(context, hop, { ...options }),
     authorize: async (hop, options) => {
       const decision = await session.check(hop, options);
       return decision.effect === "allow" ? decision : refuse(decision);

@@ -1,7 +1,8 @@
 /** The longest sentence that an agent gets to read, in characters. */
 export const MAX_REASON_LENGTH = 300;
 
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+/g;
+/** Tag characters and variation selectors among them: text that models read and people do not see. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]+/gu;
 
 /**
  * Text that may be shown to an agent or a person: control, bidirectional and invisible characters become a space (a policy's output

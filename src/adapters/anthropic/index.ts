@@ -1,0 +1,2 @@
+export { guardAnthropic, type GuardAnthropicOptions } from "./guard-anthropic";
+export type { AdmittedEndpoint, ToolMap, ToolOrigin } from "../shared/model-api/options";

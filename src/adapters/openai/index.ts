@@ -1,0 +1,2 @@
+export { guardOpenAI, type GuardOpenAIOptions } from "./guard-openai";
+export type { AdmittedEndpoint, ToolMap, ToolOrigin } from "../shared/model-api/options";

@@ -1,0 +1,86 @@
+import { InvalidJsonError, isJsonObject, type JsonLimits, type JsonObject } from "../../../core/json";
+import { parseStrictJson } from "../../../core/strict-json";
+import type { OutgoingRequest } from "./outgoing-request";
+import type { Route } from "./routes";
+
+/** A request's body in the form in which it was checked, which is the form in which it is sent. */
+export type CheckedBody =
+  | { readonly kind: "none" }
+  | { readonly kind: "json"; readonly text: string; readonly value: JsonObject }
+  | { readonly kind: "form"; readonly form: FormData };
+
+/** A body that cannot be read in one way only. The message says what is wrong and echoes nothing. */
+export class UnreadableBodyError extends Error {
+  override readonly name = "UnreadableBodyError";
+}
+
+/** @throws {UnreadableBodyError} */
+export async function readBody(
+  request: OutgoingRequest,
+  route: Route,
+  limits: JsonLimits,
+): Promise<CheckedBody> {
+  const { headers, body } = request;
+  if (headers.has("content-encoding"))
+    throw new UnreadableBodyError("The request's body is encoded, and cannot be read.");
+  const contentType = headers.get("content-type") ?? "";
+  const kind = kindOf(body.kind, contentType);
+  if (!route.content.includes(kind)) {
+    throw new UnreadableBodyError(`The endpoint takes ${route.content.join(" or ")}, and not ${kind}.`);
+  }
+  if (kind === "none") return { kind };
+  if (kind === "json") {
+    if (body.kind === "form") throw new UnreadableBodyError("A form was sent as JSON.");
+    const text =
+      body.kind === "text" ? body.text : body.kind === "bytes" ? decodeUtf8(await body.read()) : "";
+    return { kind, text, value: parseObject(text, limits) };
+  }
+  // A multipart body is read and built anew, so that the provider's parser meets what ours made of it.
+  const form = new FormData();
+  const entries =
+    body.kind === "form"
+      ? body.entries
+      : await new Response(body.kind === "bytes" ? await body.read() : "", {
+          headers: { "content-type": contentType },
+        })
+          .formData()
+          .then((parsed) => [...parsed.entries()])
+          .catch(() => {
+            throw new UnreadableBodyError("The multipart body cannot be read.");
+          });
+  for (const [name, value] of entries) {
+    if (typeof value === "string") form.append(name, value);
+    else form.append(name, value, value.name);
+  }
+  return { kind, form };
+}
+
+function kindOf(body: OutgoingRequest["body"]["kind"], contentType: string): "none" | "json" | "form" {
+  if (body === "none") return "none";
+  if (body === "form" || /^multipart\/form-data\s*;/i.test(contentType)) return "form";
+  if (contentType === "" || /^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?$/i.test(contentType))
+    return "json";
+  throw new UnreadableBodyError(
+    "The request's content type is neither application/json in UTF-8 nor multipart/form-data.",
+  );
+}
+
+function parseObject(text: string, limits: JsonLimits): JsonObject {
+  try {
+    const value = parseStrictJson(text, limits);
+    if (isJsonObject(value)) return value;
+  } catch (error) {
+    if (error instanceof InvalidJsonError)
+      throw new UnreadableBodyError(`The request's body ${error.message}.`, { cause: error });
+    throw error;
+  }
+  throw new UnreadableBodyError("The request's body is not a JSON object.");
+}
+
+function decodeUtf8(bytes: ArrayBuffer): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new UnreadableBodyError("The request's body is not UTF-8.");
+  }
+}

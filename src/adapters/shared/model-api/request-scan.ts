@@ -1,0 +1,140 @@
+import { isJsonObject, type JsonObject, type JsonValue } from "../../../core/json";
+import { UnreadableBodyError } from "./request-body";
+
+/** A tool that the request declares for the agent to run. */
+export interface DeclaredTool {
+  readonly name: string;
+  /** The list it stands in and its place there; a single declaration cannot be taken out. */
+  readonly list: readonly JsonValue[] | undefined;
+  readonly entry: JsonValue;
+}
+
+/** A tool that runs at the provider: its declaration is the only hop there is. */
+export interface HostedTool {
+  readonly type: string;
+  readonly declaration: JsonObject;
+}
+
+export interface RequestScan {
+  /** Every model that is named anywhere in the request, the main one left out. */
+  readonly models: ReadonlySet<string>;
+  readonly tools: readonly DeclaredTool[];
+  readonly hosted: readonly HostedTool[];
+  /** MCP servers that the provider is to call, by URL or connector. */
+  readonly hostedServers: readonly string[];
+  /** The tools that `tool_choice` names. */
+  readonly chosenTools: ReadonlySet<string>;
+  /** A stored prompt may bring a model and tools that nobody here can see. */
+  readonly storedPrompts: readonly string[];
+}
+
+/** Members that hold schemas, arguments or notes of the caller's own: a `model` in there names no model. */
+const OPAQUE = new Set([
+  "parameters",
+  "input_schema",
+  "output_schema",
+  "schema",
+  "json_schema",
+  "metadata",
+  "arguments",
+  "variables",
+]);
+/** Gateways take further models under names like these, and spend on them. */
+const MODEL_MEMBER = /models?$|^engine$|^deployment(?:_id)?$|fallback/i;
+const TOOL_CHOICE = new Set(["tool_choice", "function_call", "toolchoice"]);
+
+/**
+ * Finds models, tools and servers wherever they stand in a request: nested tools have models of their own, gateways take fallbacks. It
+ * looks everywhere but into what is opaque; a false find can only deny.
+ */
+export function scanRequest(body: JsonObject): RequestScan {
+  const models = new Set<string>();
+  const tools: DeclaredTool[] = [];
+  const hosted: HostedTool[] = [];
+  const hostedServers: string[] = [];
+  const chosenTools = new Set<string>();
+  const storedPrompts: string[] = [];
+
+  const visitObject = (object: JsonObject, isRoot: boolean): void => {
+    for (const [key, value] of Object.entries(object)) {
+      const name = key.toLowerCase();
+      if (OPAQUE.has(name) || (name === "input" && isToolUse(object))) continue;
+      if (MODEL_MEMBER.test(key) && !(isRoot && key === "model")) collectStrings(value, models);
+      if (isRoot && TOOL_CHOICE.has(name)) collectNames(value, chosenTools);
+      if (isRoot && name === "web_search_options" && value !== null)
+        hosted.push({ type: "web_search", declaration: object });
+      if (isRoot && name === "prompt" && isJsonObject(value))
+        storedPrompts.push(typeof value.id === "string" ? value.id : "");
+      if (name === "mcp_servers") visitServers(value);
+      else if ((name === "tools" || name === "functions") && Array.isArray(value))
+        visitTools(value as readonly JsonValue[]);
+      else if (name === "definition" && object.type === "tool_definition") visitTool(value, undefined);
+      else visit(value);
+    }
+  };
+  const visit = (value: JsonValue): void => {
+    if (Array.isArray(value)) for (const item of value as readonly JsonValue[]) visit(item);
+    else if (isJsonObject(value)) visitObject(value, false);
+  };
+  const visitTools = (list: readonly JsonValue[]): void => {
+    for (const entry of list) visitTool(entry, list);
+  };
+  const visitTool = (entry: JsonValue, list: readonly JsonValue[] | undefined): void => {
+    if (!isJsonObject(entry)) throw new UnreadableBodyError("A declared tool is not an object.");
+    const { type = "function" } = entry;
+    if (type === "function" || type === "custom") {
+      tools.push({ name: toolName(entry), list, entry });
+    } else {
+      if (typeof type !== "string")
+        throw new UnreadableBodyError("A declared tool has a type that is not a string.");
+      hosted.push({ type, declaration: entry });
+      if (type === "mcp") hostedServers.push(serverOf(entry));
+    }
+    visitObject(entry, false);
+  };
+  const visitServers = (value: JsonValue): void => {
+    if (!Array.isArray(value)) throw new UnreadableBodyError("mcp_servers is not a list.");
+    for (const entry of value as readonly JsonValue[])
+      hostedServers.push(isJsonObject(entry) ? serverOf(entry) : "");
+  };
+  visitObject(body, true);
+  return { models, tools, hosted, hostedServers, chosenTools, storedPrompts };
+}
+
+/** The arguments of an earlier tool call, as Anthropic repeats them in the conversation. */
+function isToolUse({ type }: JsonObject): boolean {
+  return typeof type === "string" && type.endsWith("tool_use");
+}
+
+function toolName(entry: JsonObject): string {
+  const inner = [entry.function, entry.custom].find(isJsonObject);
+  const names = [entry.name, inner?.name].filter((name) => name !== undefined);
+  const [name] = names;
+  // Two names for one tool: the one that was checked might not be the one that is called.
+  if (names.length !== 1 || typeof name !== "string")
+    throw new UnreadableBodyError("A declared tool has no single name.");
+  return name;
+}
+
+function serverOf({ server_url, url, connector_id }: JsonObject): string {
+  const given = [server_url, url, connector_id].filter((value) => value !== undefined && value !== null);
+  return given.length === 1 && typeof given[0] === "string" ? given[0] : "";
+}
+
+function collectStrings(value: JsonValue, into: Set<string>): void {
+  if (typeof value === "string") into.add(value);
+  else if (Array.isArray(value)) {
+    for (const item of value as readonly JsonValue[]) collectStrings(item, into);
+  } else if (isJsonObject(value) && !Object.hasOwn(value, "model")) {
+    // A map from a model to its substitutes. An object with a `model` of its own is visited like every other.
+    for (const item of Object.values(value)) collectStrings(item, into);
+  }
+}
+
+function collectNames(value: JsonValue, into: Set<string>): void {
+  if (Array.isArray(value)) for (const item of value as readonly JsonValue[]) collectNames(item, into);
+  else if (isJsonObject(value)) {
+    if (typeof value.name === "string") into.add(value.name);
+    for (const item of Object.values(value)) collectNames(item, into);
+  }
+}

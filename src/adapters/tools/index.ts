@@ -1,0 +1,1 @@
+export { guardTools, type GuardToolsOptions, type LocalTool, type LocalTools } from "./guard-tools";
