@@ -1,13 +1,24 @@
 import { fileURLToPath } from "node:url";
+import type { AuditRecord } from "hopguard";
 import pc from "picocolors";
 import { openSupportDesk } from "./desk";
 import { decisionLine, summaryTable } from "./narrator";
 import { STORY } from "./story";
 
+/** A server is decided when it is opened and again on its first message; a reader needs to see it once. */
+const opened = new Set<string>();
+const tellDecision = (record: AuditRecord): void => {
+  const key =
+    record.hop.action === "initialize" && record.effect === "allow" && `${record.session} ${record.hop.name}`;
+  if (key && opened.has(key)) return;
+  if (key) opened.add(key);
+  console.log(decisionLine(record));
+};
+
 console.log(pc.bold("\n hopguard: a support desk whose agents cannot do more than they may\n"));
 const desk = await openSupportDesk({
   policies: fileURLToPath(new URL("../../policies", import.meta.url)),
-  onRecord: (record) => console.log(decisionLine(record)),
+  onRecord: tellDecision,
 });
 
 let chapter = 0;

@@ -37,7 +37,7 @@ const triage: Chapter = {
   title: "Triage works by itself, on the small model, and sees tickets and customers only",
   async play(desk, tell) {
     const session = await desk.guard.session({
-      principal: { id: "triage-service", roles: ["autonomous-triage"], type: "agent" },
+      principal: { id: "svc-triage", roles: ["autonomous-triage"], type: "service" },
       agent: { id: "triage-bot", harness: "support-desk", version: "2.3.0" },
     });
     const agent = new Agent(desk, session);
