@@ -1,6 +1,7 @@
 import type { Denial } from "../../core/denial";
 import { AuthorizationDeniedError, ConfigurationError } from "../../core/errors";
 import type { Session } from "../../core/session";
+import { assertSession } from "./assert-session";
 import { guardedFetch, type Fetch } from "./model-api/guarded-fetch";
 import type { ModelGuard } from "./model-api/options";
 
@@ -19,7 +20,7 @@ interface SdkInternals extends SdkClient {
   fetchWithTimeout: unknown;
   makeStatusError(status: number, error: unknown, message: string | undefined, headers: Headers): Error;
   _buildWebSocketHeaders?: unknown;
-  _options?: { readonly x509Transport?: unknown };
+  _options?: { readonly x509Transport?: unknown; fetch?: Fetch };
   apiVersion?: string;
   deploymentName?: string;
 }
@@ -36,19 +37,26 @@ export function sealClient<C extends SdkClient>(
   session: Session,
   guard: ModelGuard,
 ): C {
-  const raw = client as unknown as SdkInternals;
-  const methods = ["fetch", "withOptions", "fetchWithTimeout", "makeStatusError"] as const;
-  const usable =
-    typeof raw === "object" &&
-    typeof raw.baseURL === "string" &&
-    methods.every((method) => typeof (raw as unknown as Record<string, unknown>)[method] === "function");
-  if (!usable) throw new ConfigurationError(`${caller}: the first argument is not a client of the SDK`);
+  const raw: unknown = client;
+  if (!isSdkClient(raw)) {
+    throw new ConfigurationError(`${caller}: the first argument is not a client of the SDK`);
+  }
+  assertSession(caller, session);
   if (raw._options?.x509Transport !== undefined) {
     throw new ConfigurationError(
       `${caller}: a client with x509Transport does not send through fetch, and cannot be guarded`,
     );
   }
   return seal(copyOf(raw, {}, raw.fetch), raw.fetch, session, guard) as unknown as C;
+}
+
+function isSdkClient(value: unknown): value is SdkInternals {
+  if (typeof value !== "object" || value === null) return false;
+  const members = value as Readonly<Record<string, unknown>>;
+  const methods = ["fetch", "withOptions", "fetchWithTimeout", "makeStatusError"];
+  return (
+    typeof members.baseURL === "string" && methods.every((method) => typeof members[method] === "function")
+  );
 }
 
 function copyOf(client: SdkInternals, options: object, fetch: Fetch): SdkInternals {
@@ -77,6 +85,9 @@ function seal(copy: SdkInternals, inner: Fetch, session: Session, guard: ModelGu
     onDenial: (denial, response) => denials.set(response.headers, denial),
   });
   fixed("fetch", guarded, true);
+  // Only now: what the SDK fetches for itself while it is constructed (a workload's token) is no hop. Whoever builds a client out of these
+  // options gets a guarded one.
+  if (copy._options) copy._options.fetch = guarded;
   fixed("fetchWithTimeout", prototype.fetchWithTimeout);
   fixed("withOptions", (options: { readonly fetch?: Fetch } = {}) =>
     seal(copyOf(copy, options, options.fetch ?? inner), options.fetch ?? inner, session, guard),

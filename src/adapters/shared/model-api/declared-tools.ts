@@ -1,13 +1,13 @@
 import type { JsonObject, JsonValue } from "../../../core/json";
 import type { Session } from "../../../core/session";
 import type { ModelGuard } from "./options";
-import type { DeclaredTool, RequestScan } from "./request-scan";
+import type { DeclaredTool } from "./request-scan";
 
 /** Finds the declared tools that this principal may never use, so that the model does not learn of them. */
 export async function hiddenTools(
   guard: ModelGuard,
   session: Session,
-  { tools }: RequestScan,
+  tools: readonly DeclaredTool[],
   signal: AbortSignal | undefined,
 ): Promise<readonly DeclaredTool[]> {
   const { originOf } = guard;

@@ -133,5 +133,6 @@ function endpointPattern(key: string): { readonly method: string; readonly path:
   if (path.includes("**"))
     throw new ConfigurationError(`endpoints: "${key}": * stands for one segment, ** for nothing`);
   const escaped = path.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
-  return { method, path: new RegExp(`^(?:/v1)?${escaped.join("[^/]+")}$`) };
+  // An encoded slash is one that a server may decode.
+  return { method, path: new RegExp(`^(?:/v1)?${escaped.join("(?:(?!%2[fF]|%5[cC])[^/])+")}$`) };
 }

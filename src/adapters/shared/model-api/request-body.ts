@@ -9,6 +9,9 @@ export type CheckedBody =
   | { readonly kind: "json"; readonly text: string; readonly value: JsonObject }
   | { readonly kind: "form"; readonly form: FormData };
 
+/** As deep as models, tools and the requests of a batch stand; schemas and arguments, with names of their own, stand deeper. */
+const FOLDED_LEVELS = 3;
+
 /** A body that cannot be read in one way only. The message says what is wrong and echoes nothing. */
 export class UnreadableBodyError extends Error {
   override readonly name = "UnreadableBodyError";
@@ -67,7 +70,7 @@ function kindOf(body: OutgoingRequest["body"]["kind"], contentType: string): "no
 
 function parseObject(text: string, limits: JsonLimits): JsonObject {
   try {
-    const value = parseStrictJson(text, limits);
+    const value = parseStrictJson(text, { ...limits, foldedLevels: FOLDED_LEVELS });
     if (isJsonObject(value)) return value;
   } catch (error) {
     if (error instanceof InvalidJsonError)
@@ -83,4 +86,22 @@ function decodeUtf8(bytes: ArrayBuffer): string {
   } catch {
     throw new UnreadableBodyError("The request's body is not UTF-8.");
   }
+}
+
+/** What goes out: the form in which the request was checked. Redirects are not followed, because they were not checked. */
+export function sendable({ method, headers, signal, rest }: OutgoingRequest, body: CheckedBody): RequestInit {
+  const sent = new Headers(headers);
+  // The length may have changed, a form gets a boundary of its own, and another host than the URL's was not decided.
+  for (const name of ["content-length", "host"]) sent.delete(name);
+  if (body.kind === "form") sent.delete("content-type");
+  if (body.kind === "json" && !sent.has("content-type")) sent.set("content-type", "application/json");
+  return {
+    ...rest,
+    method,
+    headers: sent,
+    redirect: "manual",
+    ...(signal && { signal }),
+    ...(body.kind === "json" && { body: body.text }),
+    ...(body.kind === "form" && { body: body.form }),
+  };
 }

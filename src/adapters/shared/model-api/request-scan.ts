@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../../core/json";
+import { namesModel } from "./model-names";
 import { UnreadableBodyError } from "./request-body";
 
 /** A tool that the request declares for the agent to run. */
@@ -39,8 +40,6 @@ const OPAQUE = new Set([
   "arguments",
   "variables",
 ]);
-/** Gateways take further models under names like these, and spend on them. */
-const MODEL_MEMBER = /models?$|^engine$|^deployment(?:_id)?$|fallback/i;
 const TOOL_CHOICE = new Set(["tool_choice", "function_call", "toolchoice"]);
 
 /**
@@ -55,19 +54,25 @@ export function scanRequest(body: JsonObject): RequestScan {
   const chosenTools = new Set<string>();
   const storedPrompts: string[] = [];
 
+  const visitRoot = (key: string, value: JsonValue): boolean => {
+    const name = key.toLowerCase();
+    if (name === "web_search_options" && value !== null)
+      hosted.push({ type: "web_search", declaration: isJsonObject(value) ? value : {} });
+    if (name === "prompt" && isJsonObject(value))
+      storedPrompts.push(typeof value.id === "string" ? value.id : "");
+    if (!TOOL_CHOICE.has(name)) return key === "model";
+    // What is chosen is declared elsewhere: `allowed_tools` holds no tools of its own.
+    collectNames(value, chosenTools);
+    return true;
+  };
   const visitObject = (object: JsonObject, isRoot: boolean): void => {
     for (const [key, value] of Object.entries(object)) {
       const name = key.toLowerCase();
-      if (OPAQUE.has(name) || (name === "input" && isToolUse(object))) continue;
-      if (MODEL_MEMBER.test(key) && !(isRoot && key === "model")) collectStrings(value, models);
-      if (isRoot && TOOL_CHOICE.has(name)) collectNames(value, chosenTools);
-      if (isRoot && name === "web_search_options" && value !== null)
-        hosted.push({ type: "web_search", declaration: object });
-      if (isRoot && name === "prompt" && isJsonObject(value))
-        storedPrompts.push(typeof value.id === "string" ? value.id : "");
+      if (isRoot ? visitRoot(key, value) : name === "input" && isToolUse(object)) continue;
+      if (OPAQUE.has(name)) continue;
+      if (namesModel(key)) collectStrings(value, models);
       if (name === "mcp_servers") visitServers(value);
-      else if ((name === "tools" || name === "functions") && Array.isArray(value))
-        visitTools(value as readonly JsonValue[]);
+      else if (name === "tools" || name === "functions") visitTools(value);
       else if (name === "definition" && object.type === "tool_definition") visitTool(value, undefined);
       else visit(value);
     }
@@ -76,26 +81,31 @@ export function scanRequest(body: JsonObject): RequestScan {
     if (Array.isArray(value)) for (const item of value as readonly JsonValue[]) visit(item);
     else if (isJsonObject(value)) visitObject(value, false);
   };
-  const visitTools = (list: readonly JsonValue[]): void => {
-    for (const entry of list) visitTool(entry, list);
+  const visitTools = (value: JsonValue): void => {
+    if (Array.isArray(value)) for (const entry of value as readonly JsonValue[]) visitTool(entry, value);
+    else if (value !== null) throw new UnreadableBodyError("Declared tools are not a list.");
   };
   const visitTool = (entry: JsonValue, list: readonly JsonValue[] | undefined): void => {
     if (!isJsonObject(entry)) throw new UnreadableBodyError("A declared tool is not an object.");
-    const { type = "function" } = entry;
-    if (type === "function" || type === "custom") {
-      tools.push({ name: toolName(entry), list, entry });
-    } else {
-      if (typeof type !== "string")
-        throw new UnreadableBodyError("A declared tool has a type that is not a string.");
-      hosted.push({ type, declaration: entry });
-      if (type === "mcp") hostedServers.push(serverOf(entry));
-    }
+    // Anthropic takes null for its own custom tools.
+    const type = entry.type ?? "function";
+    if (typeof type !== "string")
+      throw new UnreadableBodyError("A declared tool has a type that is not a string.");
+    if (type === "function" || type === "custom") tools.push({ name: toolName(entry), list, entry });
+    else hosted.push({ type, declaration: entry });
+    // Whatever it calls itself: a gateway may not care about the case of `mcp`.
+    if (type.toLowerCase() === "mcp" || "server_url" in entry || "connector_id" in entry)
+      hostedServers.push(serverOf(entry));
     visitObject(entry, false);
   };
   const visitServers = (value: JsonValue): void => {
+    if (value === null) return;
     if (!Array.isArray(value)) throw new UnreadableBodyError("mcp_servers is not a list.");
-    for (const entry of value as readonly JsonValue[])
-      hostedServers.push(isJsonObject(entry) ? serverOf(entry) : "");
+    for (const entry of value as readonly JsonValue[]) {
+      if (!isJsonObject(entry)) throw new UnreadableBodyError("A server in mcp_servers is not an object.");
+      hosted.push({ type: "mcp", declaration: entry });
+      hostedServers.push(serverOf(entry));
+    }
   };
   visitObject(body, true);
   return { models, tools, hosted, hostedServers, chosenTools, storedPrompts };
@@ -107,8 +117,8 @@ function isToolUse({ type }: JsonObject): boolean {
 }
 
 function toolName(entry: JsonObject): string {
-  const inner = [entry.function, entry.custom].find(isJsonObject);
-  const names = [entry.name, inner?.name].filter((name) => name !== undefined);
+  const inner = [entry.function, entry.custom].filter(isJsonObject);
+  const names = [entry, ...inner].map(({ name }) => name).filter((name) => name !== undefined);
   const [name] = names;
   // Two names for one tool: the one that was checked might not be the one that is called.
   if (names.length !== 1 || typeof name !== "string")

@@ -3,23 +3,26 @@ export type ModelApi = "openai" | "anthropic";
 
 /** Where an endpoint's request is read from, and what it does. */
 export interface Route {
-  readonly method: "GET" | "POST";
-  /** Matched against the path below the base URL; `model` is a model that stands in the path. */
-  readonly path: RegExp;
   readonly action: string;
-  /** `catalogue`: the answer lists models and is filtered. */
-  readonly kind: "call" | "catalogue";
+  /** `batch`: whole requests in a list. `catalogue`: the answer lists models and is filtered. */
+  readonly kind: "call" | "batch" | "catalogue";
   readonly content: readonly ("json" | "form" | "none")[];
 }
 
-const call = (action: string, path: RegExp, content: Route["content"] = ["json"]): Route => ({
+interface KnownRoute extends Route {
+  readonly method: "GET" | "POST";
+  /** Matched against the path below the base URL; `model` is a model that stands in the path. */
+  readonly path: RegExp;
+}
+
+const call = (action: string, path: RegExp, content: Route["content"] = ["json"]): KnownRoute => ({
   method: "POST",
   path,
   action,
   kind: "call",
   content,
 });
-const get = (kind: Route["kind"], path: RegExp): Route => ({
+const get = (kind: Route["kind"], path: RegExp): KnownRoute => ({
   method: "GET",
   path,
   action: "list",
@@ -31,7 +34,7 @@ const get = (kind: Route["kind"], path: RegExp): Route => ({
  * What is known of each API. Default deny: an endpoint that is not here is refused, because nobody can say where in its request a model
  * stands, or what runs behind it (batches by file, assistants, stored prompts, fine-tuning).
  */
-export const ROUTES: Readonly<Record<ModelApi, readonly Route[]>> = {
+export const ROUTES: Readonly<Record<ModelApi, readonly KnownRoute[]>> = {
   openai: [
     call("completion", /^\/chat\/completions$/),
     call("completion", /^\/completions$/),
@@ -50,7 +53,7 @@ export const ROUTES: Readonly<Record<ModelApi, readonly Route[]>> = {
   anthropic: [
     call("completion", /^\/messages$/),
     call("count_tokens", /^\/messages\/count_tokens$/),
-    call("batch", /^\/messages\/batches$/),
+    { ...call("batch", /^\/messages\/batches$/), kind: "batch" },
     get("catalogue", /^\/models$/),
     get("call", /^\/models\/(?<model>[^/]+)$/),
     // Amazon Bedrock and Google Vertex name the model in the URL.
@@ -92,9 +95,11 @@ export function findRoute(api: ModelApi, method: string, pathBelowBase: string):
   return undefined;
 }
 
+/** An id may hold an encoded slash (`meta-llama%2FLlama-3`), but not one that leads a server which decodes it to another endpoint. */
 function decode(segment: string): string | undefined {
   try {
-    return decodeURIComponent(segment);
+    const model = decodeURIComponent(segment);
+    return model.split(/[/\\]/).some((step) => step === "." || step === "..") ? undefined : model;
   } catch {
     return undefined;
   }
@@ -105,5 +110,7 @@ export function pathBelow(base: URL, url: URL): string | undefined {
   if (url.origin !== base.origin || url.username !== "" || url.password !== "") return undefined;
   const prefix = base.pathname.replace(/\/+$/, "");
   if (!url.pathname.startsWith(`${prefix}/`)) return undefined;
-  return url.pathname.slice(prefix.length);
+  // Azure's base URL may name the deployment. It is part of the path, or a model in the body would be believed instead.
+  const deployment = prefix.indexOf("/deployments/");
+  return url.pathname.slice(deployment < 0 ? prefix.length : deployment);
 }

@@ -1,0 +1,140 @@
+import { AuthorizationDeniedError } from "../../core/errors";
+import { isJsonObject } from "../../core/json";
+import type { Decision, Denial, HopSnapshot } from "../../index";
+import { denialAnswer } from "./denial-message";
+import { paramsOf, type JsonRpcRequest, type JsonRpcResponse, type RequestId } from "./json-rpc";
+import { CLIENT_REQUESTS } from "./methods";
+import { unsupported } from "./question";
+import type { Knowledge } from "./questions";
+import { reviewResult } from "./results";
+import type { ServerPolicy } from "./server-policy";
+import type { ToolCatalogue } from "./tool-catalogue";
+import type { SendOptions } from "./transport";
+import type { Wire } from "./wire";
+
+interface Asked {
+  readonly request: JsonRpcRequest;
+  /** Ends its check when the client gives up. */
+  readonly controller: AbortController;
+  state: "checking" | "sent" | "answered";
+}
+
+/** What the client has asked of the server: decided before it is sent, and the answer reviewed before the client sees it. */
+export class ClientRequests {
+  readonly #asked = new Map<RequestId, Asked>();
+
+  constructor(
+    private readonly wire: Wire,
+    private readonly policy: ServerPolicy,
+    private readonly catalogue: ToolCatalogue,
+    private readonly knowledge: Knowledge,
+  ) {}
+
+  /** Sends what is allowed, and answers by itself what is not. The check begins before the first `await`. */
+  async send(request: JsonRpcRequest, options?: SendOptions): Promise<void> {
+    const { id, method } = request;
+    if (this.#asked.has(id)) {
+      // Its answer would be reviewed as the answer to the first.
+      const denial = await this.policy.deny(
+        unsupported(method, "A request of this id is under way already."),
+      );
+      throw new AuthorizationDeniedError(denial);
+    }
+    const asked: Asked = { request, controller: new AbortController(), state: "checking" };
+    this.#asked.set(id, asked);
+    options?.requestSignal?.addEventListener("abort", () => this.#forget(asked), { once: true });
+
+    const decision = await this.#decide(request, asked.controller.signal);
+    // Who has given up waits for no answer.
+    if (!this.#isUnderWay(asked) || options?.requestSignal?.aborted) {
+      this.#forget(asked);
+      return;
+    }
+    if (decision?.effect === "deny") {
+      this.#forget(asked);
+      this.wire.deliver(denialAnswer(request, decision.denial));
+      return;
+    }
+    asked.state = "sent";
+    try {
+      await this.wire.send(withCheckedArguments(request, decision?.hop), options);
+    } catch (error) {
+      this.#forget(asked);
+      throw error;
+    }
+  }
+
+  /** Whether the request was still being checked, so that the server knows nothing of it. */
+  cancel(id: RequestId): boolean {
+    const asked = this.#asked.get(id);
+    if (asked) this.#forget(asked);
+    return asked?.state === "checking";
+  }
+
+  /** Passes on the answer to a request that was sent. An answer to anything else is dropped. */
+  receive(response: JsonRpcResponse, extra: unknown): void {
+    const asked = this.#asked.get(response.id);
+    if (asked?.state !== "sent") {
+      this.wire.report(new Error("The server answered a request that it was not sent."));
+      return;
+    }
+    asked.state = "answered";
+    void this.#answer(asked, response, extra);
+  }
+
+  /** Nothing will be answered any more. */
+  close(): void {
+    for (const asked of this.#asked.values()) this.#forget(asked);
+  }
+
+  #decide(request: JsonRpcRequest, signal: AbortSignal): Promise<Decision | undefined> {
+    const rule = CLIENT_REQUESTS.get(request.method);
+    if (rule === "pass") return Promise.resolve(undefined);
+    const questions = rule
+      ? rule(request, this.knowledge)
+      : [unsupported(request.method, "The guard does not know this method.")];
+    if (!(questions instanceof Promise)) return this.policy.checkAll(questions, signal);
+    return questions.then((late) => this.policy.checkAll(late, signal));
+  }
+
+  /** Without a pause where nothing has to be asked, so that answers and notifications keep their order. */
+  async #answer(asked: Asked, response: JsonRpcResponse, extra: unknown): Promise<void> {
+    const { request } = asked;
+    let answer = response;
+    try {
+      const { policy, catalogue, knowledge } = this;
+      const review = { policy, catalogue, knowledge, signal: asked.controller.signal };
+      const reviewed = isJsonObject(response.result)
+        ? reviewResult(request, response.result, review)
+        : undefined;
+      const result = reviewed instanceof Promise ? await reviewed : reviewed;
+      if (result) answer = { ...response, result };
+    } catch (error) {
+      answer = denialAnswer(request, await this.#denialFor(request, error));
+    }
+    if (!this.#isUnderWay(asked)) return;
+    this.#asked.delete(request.id);
+    this.wire.deliver(answer, extra);
+  }
+
+  async #denialFor({ method }: JsonRpcRequest, error: unknown): Promise<Denial> {
+    if (AuthorizationDeniedError.isInstance(error)) return error.denial;
+    return this.policy.deny(unsupported(method, "The server's answer could not be read."));
+  }
+
+  #isUnderWay(asked: Asked): boolean {
+    return this.#asked.get(asked.request.id) === asked;
+  }
+
+  #forget(asked: Asked): void {
+    if (this.#isUnderWay(asked)) this.#asked.delete(asked.request.id);
+    asked.controller.abort();
+  }
+}
+
+/** What was checked is what is sent, defaults and coercions of a schema included. */
+function withCheckedArguments(request: JsonRpcRequest, hop: HopSnapshot | undefined): JsonRpcRequest {
+  if (hop?.attr.arguments === undefined) return request;
+  const params = Object.freeze({ ...paramsOf(request), arguments: hop.attr.arguments });
+  return Object.freeze({ ...request, params });
+}

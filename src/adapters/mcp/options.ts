@@ -1,0 +1,60 @@
+import { z } from "zod";
+import { assertKindPart, isToolName } from "../../core/names";
+import { parseOptions } from "../../core/options";
+import type { StandardSchema, ToolEffect } from "../../index";
+import { toStandardSchema } from "../shared/json-schema";
+
+/** How a server's calls are named and typed for the policy. */
+export interface GuardTransportOptions {
+  /** The server's name in policies, whose kind is `mcp_<server>`: 1 to 64 of a-z, 0-9 and _. */
+  readonly server: string;
+  /**
+   * What a tool does, in your own judgement: policies read it as `R.attr.effect`. The server's own annotations are an untrusted hint
+   * and stand beside it. Default: none.
+   */
+  readonly effects?: Readonly<Record<string, ToolEffect>>;
+  /**
+   * Schemas of tools' arguments, as JSON Schemas or Standard Schemas (zod, valibot, …). They take the place of the server's own, and what
+   * they make of the arguments is what is checked and sent. Default: the server's.
+   */
+  readonly schemas?: Readonly<Record<string, StandardSchema | Readonly<Record<string, unknown>>>>;
+  /**
+   * Arguments that no schema gives a type: `"deny"` them (the default), because a policy that compares `"9000"` with a number may not
+   * find it too large, or `"allow"` the policy to see them as they are.
+   */
+  readonly untyped?: "deny" | "allow";
+}
+
+/** The options with every default in place. Maps, so that a tool named `constructor` is only a name. */
+export interface Settings {
+  readonly server: string;
+  readonly effects: ReadonlyMap<string, ToolEffect>;
+  readonly schemas: ReadonlyMap<string, StandardSchema>;
+  readonly allowUntyped: boolean;
+}
+
+const toolName = z.string().refine(isToolName, "is not the name of a tool");
+
+const schema = z.strictObject({
+  server: z.unknown(),
+  effects: z.record(toolName, z.enum(["read", "write", "side_effect", "destructive"])).default({}),
+  schemas: z.record(toolName, z.unknown()).default({}),
+  untyped: z.enum(["deny", "allow"]).default("deny"),
+});
+
+/** @throws {ConfigurationError} naming the option. */
+export function readOptions(options: GuardTransportOptions): Settings {
+  const { server, effects, schemas, untyped } = parseOptions(schema, "guardTransport", options);
+  assertKindPart(server, "guardTransport.server");
+  return Object.freeze({
+    server,
+    effects: new Map(Object.entries(effects)),
+    schemas: new Map(
+      Object.entries(schemas).map(([tool, given]) => [
+        tool,
+        toStandardSchema(given, `guardTransport.schemas.${tool}`),
+      ]),
+    ),
+    allowUntyped: untyped === "allow",
+  });
+}

@@ -1,0 +1,29 @@
+import type { CheckOptions, Denial, StandardSchema } from "../../index";
+
+/** What the policy is asked before a message may pass: a hop on the server's kind, or the reason why it is not even asked. */
+export interface Question {
+  readonly action: string;
+  /** What the policy reads as `R.attr`, beside `server`. */
+  readonly attr?: Readonly<Record<string, unknown>>;
+  /** What `attr.arguments` must look like. */
+  readonly schema?: StandardSchema;
+  readonly refuse?: NonNullable<CheckOptions["refuse"]>;
+}
+
+/** A question whose answer is no. */
+export type Refused = Question & Required<Pick<Question, "refuse">>;
+
+/** A message that lacks what the policy decides on. */
+export function malformed(action: string, place: string, expected = "a string"): Refused {
+  return { action, refuse: { code: "arguments_invalid", reason: `${place}: expected ${expected}.` } };
+}
+
+/** A message that the guard knows no rule for. */
+export function unsupported(action: string, reason: string): Refused {
+  return { action, refuse: { code: "unsupported_hop", reason } };
+}
+
+/** Something that was denied because of the denial of something else. */
+export function deniedWith(action: string, { code, reason }: Denial): Refused {
+  return { action, refuse: { code, reason } };
+}

@@ -1,0 +1,101 @@
+import { isJsonObject, type JsonValue } from "../../core/json";
+import { jsonSchema } from "../shared/json-schema";
+import { paramsOf, type Call } from "./json-rpc";
+import { malformed, type Question } from "./question";
+import type { TaskBindings } from "./task-bindings";
+import type { ToolCalls } from "./tool-calls";
+
+/** What the questions about a call draw on. */
+export interface Knowledge {
+  /** `R.attr.transport`. */
+  readonly transport: string;
+  readonly tools: ToolCalls;
+  readonly tasks: TaskBindings;
+}
+
+/** The questions about a call. All of them must be answered with allow. */
+export type Ask = (call: Call, knowledge: Knowledge) => readonly Question[];
+/** Questions that may need something from the server first. */
+export type AskLater = (
+  call: Call,
+  knowledge: Knowledge,
+) => readonly Question[] | Promise<readonly Question[]>;
+
+/** A method of the server as a whole. */
+export const askServer: Ask = ({ method }, { transport }) => [{ action: method, attr: { transport } }];
+
+/** Opening the server, whatever a revision calls it. */
+export const askOpening: Ask = (_call, { transport }) => [{ action: "initialize", attr: { transport } }];
+
+export const askToolCall: AskLater = (call, { tools }) => tools.ask(call);
+
+export const askTask: Ask = (call, { tasks }) => [tasks.ask(call)];
+
+export const askResource: Ask = (call) => {
+  const { uri } = paramsOf(call);
+  const action = call.method;
+  return [typeof uri === "string" ? { action, attr: { uri } } : malformed(action, "params.uri")];
+};
+
+/** MCP has no other type for the arguments of a prompt. */
+const PROMPT_ARGUMENTS = jsonSchema({ type: "object", additionalProperties: { type: "string" } });
+
+export const askPrompt: Ask = (call) => {
+  const { name, arguments: given } = paramsOf(call);
+  if (typeof name !== "string") return [malformed(call.method, "params.name")];
+  const attr = { prompt: name, ...(given !== undefined && { arguments: given }) };
+  return [{ action: `prompts/get/${name}`, attr, schema: PROMPT_ARGUMENTS }];
+};
+
+/** Completing an argument reads names and values out of a prompt or a resource. */
+export const askCompletion: Ask = (call) => {
+  const { ref, argument } = paramsOf(call);
+  const action = call.method;
+  const { name: prompt, uri } = isJsonObject(ref) ? ref : {};
+  if ((typeof prompt === "string") === (typeof uri === "string")) {
+    return [malformed(action, "params.ref", "the name of a prompt or the URI of a resource")];
+  }
+  if (!isJsonObject(argument) || typeof argument.name !== "string") {
+    return [malformed(action, "params.argument.name")];
+  }
+  const subject = typeof prompt === "string" ? { prompt } : { uri };
+  return [{ action, attr: { ...subject, argument: argument.name } }];
+};
+
+export const askLogging: Ask = (call, { transport }) => {
+  const { level } = paramsOf(call);
+  const action = call.method;
+  return [
+    typeof level === "string" ? { action, attr: { transport, level } } : malformed(action, "params.level"),
+  ];
+};
+
+/** Listening to a resource is subscribing to it, and decided by the same rule. */
+export const askListening: Ask = (call, { transport }) => {
+  const { notifications } = paramsOf(call);
+  const uris = isJsonObject(notifications) ? (notifications.resourceSubscriptions ?? []) : undefined;
+  if (!isStrings(uris)) return [malformed(call.method, "params.notifications", "a filter of subscriptions")];
+  const subscriptions = uris.map((uri) => ({ action: "resources/subscribe", attr: { uri } }));
+  return [{ action: call.method, attr: { transport } }, ...subscriptions];
+};
+
+export const askSampling: Ask = (call, { transport }) => {
+  const { maxTokens, includeContext } = paramsOf(call);
+  const attr = {
+    transport,
+    ...(typeof maxTokens === "number" && { max_tokens: maxTokens }),
+    ...(typeof includeContext === "string" && { include_context: includeContext }),
+  };
+  return [{ action: call.method, attr }];
+};
+
+export const askElicitation: Ask = (call, { transport }) => {
+  const { mode = "form", url } = paramsOf(call);
+  const action = call.method;
+  if (typeof mode !== "string") return [malformed(action, "params.mode")];
+  return [{ action, attr: { transport, mode, ...(typeof url === "string" && { url }) } }];
+};
+
+function isStrings(value: JsonValue | undefined): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}

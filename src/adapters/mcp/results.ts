@@ -1,0 +1,104 @@
+import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json";
+import { isToolName } from "../../core/names";
+import { isCall, type Call } from "./json-rpc";
+import { SERVER_REQUESTS } from "./methods";
+import { unsupported, type Question } from "./question";
+import type { Knowledge } from "./questions";
+import type { ServerPolicy } from "./server-policy";
+import type { ToolCatalogue } from "./tool-catalogue";
+
+/** What a server's answers are held against. */
+export interface Review {
+  readonly policy: ServerPolicy;
+  readonly catalogue: ToolCatalogue;
+  readonly knowledge: Knowledge;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * What a client may see of a server's answer. At once where nothing has to be asked, so that answers keep their order.
+ *
+ * Prompts and resources are listed to whoever may list them, and each is decided when it is read.
+ *
+ * @throws {AuthorizationDeniedError} (or rejects with it) for an answer that the policy withholds.
+ */
+export function reviewResult(
+  call: Call,
+  result: JsonObject,
+  review: Review,
+): JsonObject | Promise<JsonObject> {
+  // Revision 2026-07-28 asks things of the client within a result.
+  if (isJsonObject(result.inputRequests)) {
+    return withInputRequests(result, Object.values(result.inputRequests), review);
+  }
+  const { tasks } = review.knowledge;
+  switch (call.method) {
+    case "tools/call":
+      tasks.bind(call, result);
+      return result;
+    case "tools/list":
+      return withVisibleTools(result, review);
+    case "prompts/list":
+      return forThisClient({ ...result, prompts: items(result.prompts).filter(hasToolName) });
+    case "tasks/list":
+      return {
+        ...result,
+        tasks: items(result.tasks).filter((task) => isJsonObject(task) && tasks.isBound(task.taskId)),
+      };
+    case "resources/list":
+    case "resources/templates/list":
+    case "resources/read":
+      return forThisClient(result);
+    default:
+      return result;
+  }
+}
+
+/** The cursor stays, even on a page that is left empty: more may follow. */
+async function withVisibleTools(
+  result: JsonObject,
+  { policy, catalogue, signal }: Review,
+): Promise<JsonObject> {
+  const definitions = catalogue.learn(items(result.tools));
+  const names = definitions.map(({ name }) => name as string);
+  const visibility = await policy.visible(names, signal);
+  const tools = definitions.filter(({ name }) => visibility[name as string] !== "never");
+  return forThisClient({ ...result, tools });
+}
+
+async function withInputRequests(
+  result: JsonObject,
+  requests: readonly JsonValue[],
+  { policy, knowledge, signal }: Review,
+): Promise<JsonObject> {
+  const questions = requests.flatMap((request) => askInputRequest(request, knowledge));
+  await policy.authorizeAll(questions, signal);
+  return result;
+}
+
+function askInputRequest(request: JsonValue, knowledge: Knowledge): readonly Question[] {
+  const rule = isCall(request) ? SERVER_REQUESTS.get(request.method) : undefined;
+  if (!isCall(request) || rule === undefined || rule === "pass") {
+    return [
+      unsupported("input_required", "The server asks something of the client that the guard does not know."),
+    ];
+  }
+  return rule(request, knowledge);
+}
+
+/**
+ * SDK 2 may keep answers and serve them again, to another user where their scope is public, or after a revocation. It does so for every
+ * revision if the application gives it a default, so these members are set for every revision.
+ */
+function forThisClient(result: JsonObject): JsonObject {
+  return { ...result, cacheScope: "private", ttlMs: 0 };
+}
+
+function items(value: JsonValue | undefined): readonly JsonValue[] {
+  if (!Array.isArray(value)) throw new Error("The server's answer is no list.");
+  return value as readonly JsonValue[];
+}
+
+function hasToolName(item: JsonValue): boolean {
+  return isJsonObject(item) && isToolName(item.name);
+}

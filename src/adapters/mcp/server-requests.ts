@@ -1,0 +1,63 @@
+import { refusalForServer } from "./denial-message";
+import type { JsonRpcRequest, JsonRpcResponse, RequestId } from "./json-rpc";
+import { SERVER_REQUESTS } from "./methods";
+import { unsupported } from "./question";
+import type { Knowledge } from "./questions";
+import type { ServerPolicy } from "./server-policy";
+import type { SendOptions } from "./transport";
+import type { Wire } from "./wire";
+
+/** What the server has asked of the client: decided before the client learns of it. */
+export class ServerRequests {
+  /** The check that is under way, or that the client has been asked. */
+  readonly #asked = new Map<RequestId, AbortController | "delivered">();
+
+  constructor(
+    private readonly wire: Wire,
+    private readonly policy: ServerPolicy,
+    private readonly knowledge: Knowledge,
+  ) {}
+
+  async receive(request: JsonRpcRequest, extra: unknown): Promise<void> {
+    const { id, method } = request;
+    const rule = SERVER_REQUESTS.get(method);
+    if (rule !== "pass") {
+      const controller = new AbortController();
+      this.#asked.set(id, controller);
+      const questions = rule
+        ? rule(request, this.knowledge)
+        : [unsupported(method, "The guard does not know this request of a server.")];
+      const decision = await this.policy.checkAll(questions, controller.signal);
+      if (this.#asked.get(id) !== controller) return;
+      if (decision?.effect !== "allow") {
+        this.#asked.delete(id);
+        return this.wire.send(refusalForServer(id));
+      }
+    }
+    this.#asked.set(id, "delivered");
+    this.wire.deliver(request, extra);
+  }
+
+  /** Whether the request was still being checked, so that the client knows nothing of it. */
+  cancel(id: RequestId): boolean {
+    const asked = this.#asked.get(id);
+    this.#asked.delete(id);
+    if (!(asked instanceof AbortController)) return false;
+    asked.abort();
+    return true;
+  }
+
+  /** Sends the client's answer to a request that it was asked. */
+  async send(response: JsonRpcResponse, options?: SendOptions): Promise<void> {
+    if (this.#asked.get(response.id) !== "delivered") {
+      this.wire.report(new Error("The client answered a request that it was not asked."));
+      return;
+    }
+    this.#asked.delete(response.id);
+    await this.wire.send(response, options);
+  }
+
+  close(): void {
+    for (const id of this.#asked.keys()) this.cancel(id);
+  }
+}

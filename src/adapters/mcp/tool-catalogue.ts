@@ -1,0 +1,101 @@
+import { canonicalJson, isJsonObject, type JsonObject, type JsonValue } from "../../core/json";
+import { isToolName } from "../../core/names";
+import type { StandardSchema } from "../../index";
+import { jsonSchema } from "../shared/json-schema";
+
+/** What a model reads of a tool and the guard goes by. A server that changes any of it changes what was consented to. */
+const PINNED = ["title", "description", "inputSchema", "outputSchema", "annotations"];
+
+/** Keywords that say nothing of the arguments. */
+const NEUTRAL = new Set(["$schema", "$id", "$comment", "title", "description", "type"]);
+
+/** A tool as its server defined it when it was first seen. */
+export class ListedTool {
+  readonly annotations: JsonObject | undefined;
+  readonly #inputSchema: JsonValue | undefined;
+  readonly #pinned: string;
+  #changed = false;
+  #schema: StandardSchema | Error | undefined;
+
+  constructor(definition: JsonObject) {
+    const { annotations, inputSchema } = definition;
+    this.annotations = isJsonObject(annotations) ? annotations : undefined;
+    this.#inputSchema = inputSchema;
+    this.#pinned = fingerprint(definition);
+  }
+
+  /** Once true it stays so: a server that goes back to its first definition is no more to be trusted. */
+  get changed(): boolean {
+    return this.#changed;
+  }
+
+  markChanged(): void {
+    this.#changed = true;
+  }
+
+  isAsDefinedBy(definition: JsonObject): boolean {
+    return fingerprint(definition) === this.#pinned;
+  }
+
+  /** What the server says of the arguments: `"nothing"` at all, that there are `"any"` (or none), or their types. */
+  get typing(): "nothing" | "any" | "typed" {
+    const schema = this.#inputSchema;
+    if (!isJsonObject(schema)) return "nothing";
+    const isOpen = Object.entries(schema).every(([keyword, value]) => NEUTRAL.has(keyword) || isVoid(value));
+    return isOpen ? "any" : "typed";
+  }
+
+  /** Compiled when it is first needed, and once. An error says why it cannot be. */
+  get schema(): StandardSchema | Error {
+    return (this.#schema ??= compiled(this.#inputSchema));
+  }
+}
+
+/**
+ * The tools of a server as this transport has seen them. Definitions are pinned when they are first seen and never replaced: a new
+ * transport sees them anew.
+ */
+export class ToolCatalogue {
+  readonly #tools = new Map<string, ListedTool>();
+  /** Whether every tool of the server has been seen, as far as the server has said. */
+  complete = false;
+
+  find(name: string): ListedTool | undefined {
+    return this.#tools.get(name);
+  }
+
+  /**
+   * Learns a page of a tool list, as the server sent it. Returns the definitions that may be shown: of a name that a policy can
+   * name, there once on the page, and what they were when they were first seen.
+   */
+  learn(page: readonly JsonValue[]): readonly JsonObject[] {
+    const named = page.filter((item): item is JsonObject => isJsonObject(item) && isToolName(item.name));
+    const counts = new Map<JsonValue | undefined, number>();
+    for (const { name } of named) counts.set(name, (counts.get(name) ?? 0) + 1);
+    return named.filter((definition) => {
+      const name = definition.name as string;
+      const tool = this.#tools.get(name) ?? new ListedTool(definition);
+      this.#tools.set(name, tool);
+      // Two tools of one name: nobody knows which one a call would reach.
+      if (counts.get(name) !== 1 || !tool.isAsDefinedBy(definition)) tool.markChanged();
+      return !tool.changed;
+    });
+  }
+}
+
+function fingerprint(definition: JsonObject): string {
+  return canonicalJson(PINNED.map((member) => definition[member] ?? null));
+}
+
+/** `true`, `{}` and `[]` as the value of a keyword leave everything open. */
+function isVoid(value: JsonValue): boolean {
+  return value === true || (typeof value === "object" && value !== null && Object.keys(value).length === 0);
+}
+
+function compiled(schema: unknown): StandardSchema | Error {
+  try {
+    return jsonSchema(schema, "the tool's input schema");
+  } catch (error) {
+    return error as Error;
+  }
+}

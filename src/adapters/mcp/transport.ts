@@ -1,0 +1,76 @@
+/**
+ * The shapes of MCP's client transports, described and not imported: both lines of the SDK have them, and neither needs to be installed
+ * for the other's sake.
+ */
+
+/** The part of `TransportSendOptions` that the guard reads; the rest goes along unread. */
+export interface SendOptions {
+  /** SDK 2 cancels a request of revision 2026-07-28 by aborting this, without a notification. */
+  readonly requestSignal?: AbortSignal | undefined;
+}
+
+/** A client's transport as the guard uses it, whichever SDK it comes from. */
+export interface ClientTransport {
+  start(): Promise<void>;
+  send(message: unknown, options?: SendOptions): Promise<void>;
+  close(): Promise<void>;
+  onclose?: (() => void) | undefined;
+  onerror?: ((error: Error) => void) | undefined;
+  onmessage?: ((message: unknown, extra?: unknown) => void) | undefined;
+  readonly sessionId?: string | undefined;
+}
+
+/** Any SDK's client transport: what `guardTransport` takes. */
+export interface AnyClientTransport {
+  /** Opens the connection. */
+  start(): Promise<void>;
+  /** Sends one message. */
+  send(message: never, options?: never): Promise<void>;
+  /** Closes the connection. */
+  close(): Promise<void>;
+}
+
+/** Methods that are passed on where a transport has them. None of them carries a message. */
+const FORWARDED_METHODS = [
+  "setProtocolVersion",
+  "setSupportedProtocolVersions",
+  "finishAuth",
+  "terminateSession",
+] as const;
+
+/** Properties that are passed on where a transport has them: SDK 2 takes a transport with `stderr` and `pid` for a process. */
+const FORWARDED_PROPERTIES = ["protocolVersion", "hasPerRequestStream", "stderr", "pid"] as const;
+
+type Surface =
+  keyof ClientTransport | (typeof FORWARDED_METHODS)[number] | (typeof FORWARDED_PROPERTIES)[number];
+
+/** What of a transport's own type is left when it is guarded: a transport of the same SDK, without the ways around the guard. */
+export type GuardedTransport<T> = Pick<T, Extract<keyof T, Surface>>;
+
+/**
+ * What policies read as `R.attr.transport`: a guess by the methods that a transport has, since names of classes do not survive a
+ * bundler. No rule should rest on it.
+ */
+export function transportName(transport: object): "stdio" | "streamable-http" | "sse" | "other" {
+  if ("pid" in transport && "stderr" in transport) return "stdio";
+  if ("terminateSession" in transport) return "streamable-http";
+  return "finishAuth" in transport ? "sse" : "other";
+}
+
+/** Gives the guarded transport what the inner one has beside messages, and nothing that it has not. */
+export function forward(inner: object, guarded: object): void {
+  for (const name of FORWARDED_METHODS) {
+    const method = (inner as Partial<Record<string, unknown>>)[name];
+    if (typeof method !== "function") continue;
+    const value = (...args: unknown[]): unknown => Reflect.apply(method, inner, args);
+    Object.defineProperty(guarded, name, { value, writable: true, configurable: true });
+  }
+  for (const name of FORWARDED_PROPERTIES) {
+    if (!(name in inner)) continue;
+    Object.defineProperty(guarded, name, {
+      get: () => (inner as Record<string, unknown>)[name],
+      enumerable: true,
+      configurable: true,
+    });
+  }
+}

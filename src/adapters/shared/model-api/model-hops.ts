@@ -1,0 +1,73 @@
+import type { Hop } from "../../../core/hop";
+import type { JsonObject, JsonValue } from "../../../core/json";
+import { sameUrl, type ModelGuard } from "./options";
+import type { RequestScan } from "./request-scan";
+import { UnsupportedRequestError } from "./unsupported-request";
+
+/**
+ * Every hop that a request to a model is: each model that it names, each tool that runs at the provider, each MCP server that the provider
+ * calls.
+ *
+ * @throws {UnsupportedRequestError} for an MCP server that the option `hostedServers` does not name.
+ */
+export function modelHops(
+  { provider, prompts, hostedServers }: ModelGuard,
+  endpoint: string,
+  action: string,
+  model: string,
+  request?: { readonly body: JsonObject; readonly scan: RequestScan },
+): readonly Hop[] {
+  const hopTo = (id: string, action: string, attr: JsonObject): Hop => ({
+    kind: "llm_model",
+    id,
+    action,
+    attr: { provider, endpoint, requested: id, ...attr },
+  });
+  if (!request) return [hopTo(model, action, { request: {} })];
+
+  const { body, scan } = request;
+  const facts = requestFacts(body, scan);
+  const stored = scan.storedPrompts.flatMap((prompt) => prompts.get(prompt) ?? []);
+  return [
+    ...[...new Set([model, ...scan.models, ...stored])].map((id) => hopTo(id, action, { request: facts })),
+    ...scan.hosted.map(({ type, declaration }) =>
+      hopTo(model, `hosted_tools/${type}`, { declaration: declarationFacts(declaration) }),
+    ),
+    ...scan.hostedServers.map((url): Hop => {
+      const server = hostedServers.get(sameUrl(url));
+      if (server === undefined) {
+        throw new UnsupportedRequestError(
+          "The request lets the provider call an MCP server that has no name here; the option `hostedServers` maps its URL to one.",
+        );
+      }
+      return { kind: `mcp_${server}`, action: "initialize", attr: { transport: "hosted" } };
+    }),
+  ];
+}
+
+/** `R.attr.request`: what policies may want to know of a request, and none of what it says. */
+function requestFacts(body: JsonObject, { tools, hosted }: RequestScan): JsonObject {
+  const messages = [body.messages, body.input].find(Array.isArray) as readonly JsonValue[] | undefined;
+  const maxTokens = [body.max_completion_tokens, body.max_output_tokens, body.max_tokens].find(
+    (value) => typeof value === "number",
+  );
+  return {
+    stream: body.stream === true,
+    ...(maxTokens !== undefined && { max_tokens: maxTokens }),
+    message_count:
+      messages?.length ?? (typeof body.input === "string" || typeof body.prompt === "string" ? 1 : 0),
+    tools: tools.map(({ name }) => name),
+    hosted_tools: hosted.map(({ type }) => type),
+    ...(Array.isArray(body.modalities) && { modalities: body.modalities }),
+  };
+}
+
+/** Flat facts of a declaration; headers and authorization are secrets. */
+function declarationFacts(declaration: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(declaration).filter(
+      ([key, value]) =>
+        !/auth|header|token|key|secret/i.test(key) && (typeof value !== "object" || value === null),
+    ),
+  );
+}

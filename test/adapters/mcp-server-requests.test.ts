@@ -1,0 +1,192 @@
+import {
+  acceptedContent,
+  createMcpHandler,
+  inputRequired,
+  McpServer as McpServer2,
+} from "@modelcontextprotocol/server";
+import { McpServer as McpServer1 } from "@modelcontextprotocol/sdk/server/mcp.js";
+import {
+  CreateMessageRequestSchema,
+  ElicitRequestSchema,
+  ListRootsRequestSchema,
+} from "@modelcontextprotocol/sdk/types.js";
+import { findDenial, type Session } from "hopguard";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { z } from "zod";
+import {
+  startMcpServer,
+  type McpEndpoint,
+  type RunningMcpServer,
+} from "../../examples/support-desk/servers/mcp-http";
+import { sessionEndpoint } from "../../examples/support-desk/servers/mcp-sessions";
+import { openDesk, type Desk } from "../support/desk";
+import { connect1, connect2, type AnyMcpClient } from "../support/mcp-clients";
+import { LAB_POLICY } from "../support/mcp-policy";
+
+let desk: Desk;
+let user: Session;
+/** The methods that the client was asked. */
+let asked: string[];
+
+beforeAll(async () => {
+  desk = await openDesk({ policies: [LAB_POLICY] });
+});
+afterAll(() => desk.close());
+beforeEach(async () => {
+  desk.reset();
+  asked = [];
+  user = await desk.session("user");
+});
+
+async function serve(endpoint: McpEndpoint): Promise<RunningMcpServer> {
+  const server = await startMcpServer(endpoint);
+  onTestFinished(() => server.stop());
+  return server;
+}
+
+const capabilities = { elicitation: { form: {}, url: {} }, sampling: {}, roots: {} };
+const options = { server: "lab" };
+
+const accept = (request: { method: string }) => {
+  asked.push(request.method);
+  return { action: "accept" as const, content: { name: "Noor" } };
+};
+const sample = (request: { method: string }) => {
+  asked.push(request.method);
+  return { model: "m", role: "assistant" as const, content: { type: "text" as const, text: "sampled" } };
+};
+const listRoots = (request: { method: string }) => {
+  asked.push(request.method);
+  return { roots: [] };
+};
+
+async function willing1({ url }: RunningMcpServer): Promise<AnyMcpClient> {
+  const client = await connect1(url, user, options, { capabilities });
+  client.setRequestHandler(ElicitRequestSchema, accept);
+  client.setRequestHandler(CreateMessageRequestSchema, sample);
+  client.setRequestHandler(ListRootsRequestSchema, listRoots);
+  return client;
+}
+
+async function willing2({ url }: RunningMcpServer, mode: "legacy" | "auto"): Promise<AnyMcpClient> {
+  const client = await connect2(url, user, options, { capabilities, versionNegotiation: { mode } });
+  client.setRequestHandler("elicitation/create", accept);
+  client.setRequestHandler("sampling/createMessage", sample);
+  client.setRequestHandler("roots/list", listRoots);
+  return client;
+}
+
+const form = { type: "object" as const, properties: { name: { type: "string" as const } } };
+
+/** On SDK 1: asks with requests of its own, and answers with what came back. */
+function askingServer(): McpServer1 {
+  const asking = new McpServer1({ name: "asking", version: "1.0.0" });
+  asking.registerTool("ask", { inputSchema: { wish: z.string() } }, async ({ wish }) => {
+    const { server } = asking;
+    const wishes: Record<string, () => Promise<unknown>> = {
+      form: () => server.elicitInput({ message: "Who?", requestedSchema: form }),
+      url: () =>
+        server.elicitInput({
+          mode: "url",
+          message: "Sign in",
+          url: "https://example.com",
+          elicitationId: "1",
+        }),
+      sample: () => server.createMessage({ messages: [], maxTokens: 10 }),
+      roots: () => server.listRoots(),
+      ping: () => server.ping(),
+      unheard: () => server.request({ method: "wallet/open" }, z.any()),
+    };
+    const answer = await wishes[wish]?.().catch((error: unknown) => (error as Error).message);
+    return { content: [{ type: "text", text: JSON.stringify(answer) }] };
+  });
+  return asking;
+}
+
+const ask = async (client: AnyMcpClient, wish: string): Promise<string> => {
+  const { content } = await client.callTool({ name: "ask", arguments: { wish } });
+  return (content as { text: string }[])[0]?.text ?? "";
+};
+
+describe.each([
+  { name: "client 1.x", connect: willing1 },
+  { name: "client 2.x", connect: (server: RunningMcpServer) => willing2(server, "legacy") },
+])("a server that asks the client in requests, with $name", ({ connect }) => {
+  it("reaches the client with what the policy allows", async () => {
+    const server = await serve(sessionEndpoint(askingServer));
+    const client = await connect(server);
+    expect(await ask(client, "form")).toContain("Noor");
+    expect(await ask(client, "ping")).toBe("{}");
+    expect(asked).toEqual(["elicitation/create"]);
+    expect(desk.records).toContainEqual(
+      expect.objectContaining({
+        effect: "allow",
+        hop: { kind: "mcp_lab", name: "lab", action: "elicitation/create" },
+      }),
+    );
+  });
+
+  it.each([
+    ["url", "elicitation/create", "policy_denied"],
+    ["sample", "sampling/createMessage", "policy_denied"],
+    ["roots", "roots/list", "policy_denied"],
+    ["unheard", "wallet/open", "unsupported_hop"],
+  ])("is answered in the client's place when it wants %s", async (wish, action, code) => {
+    const server = await serve(sessionEndpoint(askingServer));
+    const client = await connect(server);
+    const answer = await ask(client, wish);
+    expect(answer).toContain("The client does not allow this.");
+    expect(answer, "the policy's words are for the agent").not.toContain("policy");
+    expect(asked).toEqual([]);
+    expect(desk.records).toContainEqual(
+      expect.objectContaining({ effect: "deny", code, hop: { kind: "mcp_lab", name: "lab", action } }),
+    );
+  });
+});
+
+describe("a server of revision 2026-07-28 that asks within its results", () => {
+  const wishes = {
+    form: inputRequired.elicit({ message: "Who?", requestedSchema: form }),
+    url: inputRequired.elicitUrl({ message: "Sign in", url: "https://example.com" }),
+    sample: inputRequired.createMessage({ messages: [], maxTokens: 10 }),
+    roots: inputRequired.listRoots(),
+  };
+  const askingInResults = (): McpEndpoint =>
+    createMcpHandler(() => {
+      const server = new McpServer2({ name: "asking", version: "2.0.0" });
+      server.registerTool(
+        "ask",
+        { inputSchema: z.strictObject({ wish: z.string() }) },
+        ({ wish }, context) => {
+          const content = acceptedContent(context.mcpReq.inputResponses, wish);
+          if (content) return { content: [{ type: "text", text: JSON.stringify(content) }] };
+          const inputRequests = Object.fromEntries(
+            wish.split("+").map((name) => [name, wishes[name as keyof typeof wishes]]),
+          );
+          return inputRequired({ inputRequests });
+        },
+      );
+      return server;
+    });
+
+  it("reaches the client with what the policy allows, and the second round is decided anew", async () => {
+    const server = await serve(askingInResults());
+    const client = await willing2(server, "auto");
+    expect(await ask(client, "form")).toContain("Noor");
+    expect(asked).toEqual(["elicitation/create"]);
+    const calls = desk.records.filter(({ hop }) => hop.action === "tools/call/ask");
+    expect(calls).toHaveLength(2);
+  });
+
+  it.each(["url", "sample", "roots", "form+sample"])(
+    "is denied with its call when it wants %s",
+    async (wish) => {
+      const server = await serve(askingInResults());
+      const client = await willing2(server, "auto");
+      const result = await client.callTool({ name: "ask", arguments: { wish } });
+      expect(result.isError).toBe(true);
+      expect(findDenial(result)).toMatchObject({ code: "policy_denied" });
+      expect(asked).toEqual([]);
+    },
+  );
+});
