@@ -2,6 +2,7 @@ import type { Session } from "../../core/session";
 import { parseModelGuardOptions, type ModelGuardOptions } from "../shared/model-api/options";
 import { sealClient, type SdkClient } from "../shared/seal-client";
 
+/** Options of {@link guardAnthropic}. */
 export type GuardAnthropicOptions = ModelGuardOptions;
 
 /**

@@ -1,9 +1,11 @@
 import { ConfigurationError } from "../../core/errors";
 import type { Session } from "../../core/session";
+import { assertSession } from "../shared/assert-session";
 import { guardedFetch, type Fetch } from "../shared/model-api/guarded-fetch";
 import { parseModelGuardOptions, type ModelGuardOptions } from "../shared/model-api/options";
 import { ROUTES, type ModelApi } from "../shared/model-api/routes";
 
+/** Options of {@link guardFetch}. */
 export interface GuardFetchOptions extends ModelGuardOptions {
   /** Where the provider, or the gateway, is: `https://api.openai.com/v1`. A request to anywhere else is denied. */
   readonly baseURL: string | URL;
@@ -20,11 +22,12 @@ export interface GuardFetchOptions extends ModelGuardOptions {
  * @throws {ConfigurationError} naming the wrong option.
  */
 export function guardFetch(session: Session, options: GuardFetchOptions): Fetch {
-  const { baseURL, api = "openai", fetch = globalThis.fetch, ...rest } = options;
+  assertSession("guardFetch", session);
+  const { baseURL, api = "openai", fetch = globalThis.fetch, ...rest } = { ...options };
   if (!Object.hasOwn(ROUTES, api))
     throw new ConfigurationError(`guardFetch.api: expected "openai" or "anthropic"`);
   if (typeof fetch !== "function") throw new ConfigurationError("guardFetch.fetch: expected a function");
-  if (!URL.canParse(String(baseURL))) {
+  if (!URL.canParse(String(baseURL)) || !/^https?:/i.test(String(baseURL))) {
     throw new ConfigurationError("guardFetch.baseURL: expected a URL such as https://api.openai.com/v1");
   }
   return guardedFetch({

@@ -53,7 +53,7 @@ export class GuardedClientTransport implements ClientTransport {
     };
     this.#inner = inner;
     this.#session = session;
-    this.#policy = new ServerPolicy(session, server);
+    this.#policy = new ServerPolicy(session, server, Object.fromEntries(settings.effects));
     this.#opening = { kind: `mcp_${server}`, action: "initialize", attr: { transport } };
     this.#own = new OwnRequests(wire.send);
     const listPage = async (params: JsonObject): Promise<JsonObject> => {

@@ -18,7 +18,7 @@ export interface Review {
 /**
  * What a client may see of a server's answer. At once where nothing has to be asked, so that answers keep their order.
  *
- * Prompts and resources are listed to whoever may list them, and each is decided when it is read.
+ * Resources are listed to whoever may list them, and each is decided when it is read.
  *
  * @throws {AuthorizationDeniedError} (or rejects with it) for an answer that the policy withholds.
  */
@@ -39,7 +39,7 @@ export function reviewResult(
     case "tools/list":
       return withVisibleTools(result, review);
     case "prompts/list":
-      return forThisClient({ ...result, prompts: items(result.prompts).filter(hasToolName) });
+      return withVisiblePrompts(result, review);
     case "tasks/list":
       return {
         ...result,
@@ -61,9 +61,19 @@ async function withVisibleTools(
 ): Promise<JsonObject> {
   const definitions = catalogue.learn(items(result.tools));
   const names = definitions.map(({ name }) => name as string);
-  const visibility = await policy.visible(names, signal);
+  const visibility = await policy.visible("tools", names, signal);
   const tools = definitions.filter(({ name }) => visibility[name as string] !== "never");
   return forThisClient({ ...result, tools });
+}
+
+async function withVisiblePrompts(result: JsonObject, { policy, signal }: Review): Promise<JsonObject> {
+  const named = items(result.prompts).filter(hasToolName);
+  const visibility = await policy.visible(
+    "prompts",
+    named.map(({ name }) => name),
+    signal,
+  );
+  return forThisClient({ ...result, prompts: named.filter(({ name }) => visibility[name] !== "never") });
 }
 
 async function withInputRequests(
@@ -99,6 +109,6 @@ function items(value: JsonValue | undefined): readonly JsonValue[] {
   return value as readonly JsonValue[];
 }
 
-function hasToolName(item: JsonValue): boolean {
+function hasToolName(item: JsonValue): item is JsonObject & { readonly name: string } {
   return isJsonObject(item) && isToolName(item.name);
 }

@@ -1,5 +1,5 @@
 import { AuthorizationDeniedError } from "../../core/errors";
-import type { Decision, Denial, Session, VisibilityByName } from "../../index";
+import type { Decision, Denial, Session, ToolEffect, VisibilityByName } from "../../index";
 import type { Question, Refused } from "./question";
 
 /** The policy of one server, asked on behalf of one session. */
@@ -7,6 +7,7 @@ export class ServerPolicy {
   constructor(
     private readonly session: Session,
     private readonly server: string,
+    private readonly effects: Readonly<Record<string, ToolEffect>>,
   ) {}
 
   /** Decides one question. The arguments to send are those of the decision's hop. */
@@ -37,7 +38,11 @@ export class ServerPolicy {
   }
 
   /** @throws {AuthorizationDeniedError} when the policy cannot say. */
-  visible(tools: readonly string[], signal?: AbortSignal): Promise<VisibilityByName> {
-    return this.session.visible({ server: this.server }, tools, signal ? { signal } : {});
+  visible(
+    list: "tools" | "prompts",
+    names: readonly string[],
+    signal: AbortSignal,
+  ): Promise<VisibilityByName> {
+    return this.session.visible({ server: this.server, list }, names, { signal, effects: this.effects });
   }
 }

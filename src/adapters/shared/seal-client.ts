@@ -55,7 +55,9 @@ function isSdkClient(value: unknown): value is SdkInternals {
   const members = value as Readonly<Record<string, unknown>>;
   const methods = ["fetch", "withOptions", "fetchWithTimeout", "makeStatusError"];
   return (
-    typeof members.baseURL === "string" && methods.every((method) => typeof members[method] === "function")
+    typeof members.baseURL === "string" &&
+    URL.canParse(members.baseURL) &&
+    methods.every((method) => typeof members[method] === "function")
   );
 }
 

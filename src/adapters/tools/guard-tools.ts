@@ -1,30 +1,17 @@
 import { z } from "zod";
+import type { Denial } from "../../core/denial";
 import { AuthorizationDeniedError, ConfigurationError } from "../../core/errors";
 import type { ToolEffect } from "../../core/hop";
 import { InvalidJsonError } from "../../core/json";
-import { assertKindPart, isToolName } from "../../core/names";
+import { assertKindPart } from "../../core/names";
 import { parseOptions } from "../../core/options";
 import type { Session } from "../../core/session";
 import { parseStrictJson } from "../../core/strict-json";
+import { assertSession } from "../shared/assert-session";
 import { toStandardSchema } from "../shared/json-schema";
+import { wrapTool, type GuardedTools, type LocalTools, type ToolFunction } from "./local-tool";
 
-type ToolFunction = (args: never, ...rest: never[]) => unknown;
-
-/** A function, or an object with one as `execute` (or `run`, `handler`) and what else belongs to it, which is left as it is. */
-export type LocalTool =
-  | ToolFunction
-  | {
-      readonly execute?: ToolFunction | undefined;
-      readonly run?: ToolFunction | undefined;
-      readonly handler?: ToolFunction | undefined;
-      /** zod, any other Standard Schema, or a JSON Schema; likewise the two below. */
-      readonly inputSchema?: unknown;
-      readonly parameters?: unknown;
-      readonly schema?: unknown;
-    };
-
-export type LocalTools = Readonly<Record<string, LocalTool>>;
-
+/** How a toolset's calls are named and typed for the policy. */
 export interface GuardToolsOptions {
   /** The name for policies: the kind is `tool_<toolset>`. */
   readonly toolset: string;
@@ -46,8 +33,7 @@ const optionsSchema = z.strictObject({
   denials: z.enum(["throw", "return"]).default("throw"),
 });
 
-const RUNNERS = ["execute", "run", "handler"] as const;
-const SCHEMAS = ["inputSchema", "parameters", "schema"] as const;
+type DenialIn<Mode> = Mode extends "return" ? Denial : never;
 
 /**
  * Wraps the functions of local tools: each call is checked, and then run on the very arguments that were checked, frozen. What comes back has the
@@ -55,27 +41,39 @@ const SCHEMAS = ["inputSchema", "parameters", "schema"] as const;
  *
  * @throws {ConfigurationError} naming the wrong option, or the tool whose name or schema no policy could rely on.
  */
-export function guardTools<T extends LocalTools>(tools: T, session: Session, options: GuardToolsOptions): T {
+export function guardTools<T extends LocalTools, Mode extends "throw" | "return" = "throw">(
+  tools: T,
+  session: Session,
+  options: GuardToolsOptions & { readonly denials?: Mode },
+): GuardedTools<T, DenialIn<Mode>> {
   const { toolset, effects, schemas, untyped, denials } = parseOptions(optionsSchema, "guardTools", options);
   assertKindPart(toolset, "guardTools.toolset");
+  assertSession("guardTools", session);
+  if (typeof tools !== "object" || (tools as unknown) === null || Array.isArray(tools))
+    throw new ConfigurationError("guardTools: expected an object of tools by name");
   for (const [option, names] of Object.entries({ effects, schemas })) {
     const unknown = Object.keys(names).find((name) => !Object.hasOwn(tools, name));
     if (unknown !== undefined)
       throw new ConfigurationError(`guardTools.${option}: there is no tool "${unknown}"`);
   }
 
-  const guard = (name: string, tool: ToolFunction, ownSchema: unknown): ToolFunction => {
+  const guard = (name: string, run: ToolFunction, ownSchema: unknown): ToolFunction => {
     const given = Object.hasOwn(schemas, name) ? schemas[name] : ownSchema;
     const schema = given === undefined ? undefined : toStandardSchema(given, `guardTools.schemas.${name}`);
     const effect = Object.hasOwn(effects, name) ? effects[name] : undefined;
     return async function (this: unknown, args: unknown, ...rest: never[]) {
       const hop = { kind: `tool_${toolset}`, action: `tools/call/${name}` };
+      const signal = signalOf(rest[0]);
       try {
         const { hop: checked } = await session.authorize(
           { ...hop, attr: { arguments: parseArguments(args), ...(effect && { effect }) } },
-          schema ? { schema } : untyped === "deny" ? { refuse: untypedTool(name) } : {},
+          {
+            ...(signal && { signal }),
+            ...(schema && { schema }),
+            ...(!schema && untyped === "deny" && { refuse: untypedTool(name) }),
+          },
         );
-        return await tool.call(this, checked.attr.arguments as never, ...rest);
+        return await run.call(this, checked.attr.arguments as never, ...rest);
       } catch (error) {
         if (denials === "return" && isOwnDenial(error, hop)) return error.denial;
         throw error;
@@ -83,23 +81,10 @@ export function guardTools<T extends LocalTools>(tools: T, session: Session, opt
     };
   };
 
-  const guarded = Object.entries(tools).map(([name, tool]) => {
-    if (!isToolName(name))
-      throw new ConfigurationError(
-        `guardTools: ${JSON.stringify(name)} is not a name for a tool: use A-Z, a-z, 0-9 and _./-`,
-      );
-    if (typeof tool === "function") return [name, guard(name, tool, undefined)] as const;
-    const runners = RUNNERS.flatMap((runner) => (tool[runner] ? [{ runner, run: tool[runner] }] : []));
-    if (runners.length === 0) {
-      throw new ConfigurationError(
-        `guardTools: the tool "${name}" has no function as execute, run or handler`,
-      );
-    }
-    const schema = SCHEMAS.map((member) => tool[member]).find((member) => member !== undefined);
-    const wrapped = runners.map(({ runner, run }) => [runner, guard(name, run, schema)] as const);
-    return [name, { ...tool, ...Object.fromEntries(wrapped) }] as const;
-  });
-  return Object.freeze(Object.fromEntries(guarded)) as T;
+  const guarded = Object.entries(tools).map(
+    ([name, tool]) => [name, wrapTool(name, tool, (run, schema) => guard(name, run, schema))] as const,
+  );
+  return Object.freeze(Object.fromEntries(guarded)) as GuardedTools<T, DenialIn<Mode>>;
 }
 
 /** Models write arguments as JSON text; what is no JSON object is left for the pipeline to refuse. */
@@ -112,6 +97,12 @@ function parseArguments(args: unknown): unknown {
     if (error instanceof InvalidJsonError) return args;
     throw error;
   }
+}
+
+/** Frameworks hand a tool its signal in the second argument: the AI SDK as `abortSignal`, others as `signal`. */
+function signalOf(options: unknown): AbortSignal | undefined {
+  const { abortSignal, signal } = (options ?? {}) as Readonly<Record<string, unknown>>;
+  return [abortSignal, signal].find((candidate) => candidate instanceof AbortSignal);
 }
 
 function untypedTool(name: string) {

@@ -12,6 +12,7 @@ import { resolveRoute } from "./resolve-route";
 import type { RoutedRequest } from "./routes";
 import { UnsupportedRequestError } from "./unsupported-request";
 
+/** A function with the calling convention of the global `fetch`. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 export interface GuardedFetchOptions {

@@ -60,13 +60,18 @@ function readBatch(guard: ModelGuard, batch: JsonObject, action: string, endpoin
   return {
     model: calls[0]?.model ?? "",
     action,
-    hops: calls.flatMap(({ hops }) => hops),
+    hops: distinct(calls.flatMap(({ hops }) => hops)),
     // Nothing is taken out of a batch: whoever sent it would not learn which of its requests was changed.
     declared: {
       tools: calls.flatMap(({ scan }) => scan.tools.map((tool) => ({ ...tool, list: undefined }))),
       chosenTools: new Set(),
     },
   };
+}
+
+/** Checks of one model cannot share a request to the PDP, and a thousand of them outlast its deadline: requests alike are asked about once. */
+function distinct(hops: readonly Hop[]): readonly Hop[] {
+  return [...new Map(hops.map((hop) => [JSON.stringify(hop), hop])).values()];
 }
 
 function jsonModels(body: JsonObject): readonly JsonValue[] {

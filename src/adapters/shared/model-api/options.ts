@@ -14,7 +14,7 @@ export type ToolMap = Readonly<Record<string, ToolOrigin>> | ((name: string) => 
 
 /** How an endpoint that names no model is decided: as this action on this model. */
 export interface AdmittedEndpoint {
-  /** The model that the endpoint stands for. */
+  /** The model that the endpoint stands for. A request to it that names another one is denied. */
   readonly model: string;
   readonly action: string;
 }

@@ -36,18 +36,18 @@ export function readOutgoing(input: FetchInput, init: RequestInit = {}): Outgoin
     ...rest
   } = { ...init } as RequestInit & Record<string, unknown>;
   const url = new URL(input instanceof Request ? input.url : input);
-  const givenBody = body ?? request?.body;
+  const givenSignal = signal ?? request?.signal;
   return {
     url,
     method: (method ?? request?.method ?? "GET").toUpperCase(),
     headers: new Headers(headers ?? request?.headers),
-    body: readBody(givenBody),
-    signal: signal ?? request?.signal ?? undefined,
+    body: readBody(body ?? request?.body, givenSignal),
+    signal: givenSignal,
     rest,
   };
 }
 
-function readBody(body: BodyInit | null | undefined): OutgoingBody {
+function readBody(body: BodyInit | null | undefined, signal: AbortSignal | undefined): OutgoingBody {
   if (body === null || body === undefined) return { kind: "none" };
   if (typeof body === "string") return { kind: "text", text: body };
   if (body instanceof URLSearchParams) return { kind: "text", text: body.toString() };
@@ -58,7 +58,12 @@ function readBody(body: BodyInit | null | undefined): OutgoingBody {
     copy.set(new Uint8Array(body.buffer, body.byteOffset, body.byteLength));
     return { kind: "bytes", read: constant(copy.buffer) };
   }
-  return { kind: "bytes", read: () => new Response(body).arrayBuffer() };
+  return { kind: "bytes", read: () => drain(new Response(body), signal) };
+}
+
+/** A stream that never ends is given up with the call, as `fetch` would. */
+function drain({ body }: Response, signal: AbortSignal | undefined): Promise<ArrayBuffer> {
+  return new Response(body?.pipeThrough(new TransformStream(), signal && { signal })).arrayBuffer();
 }
 
 function constant(buffer: ArrayBuffer): () => Promise<ArrayBuffer> {

@@ -41,6 +41,8 @@ const OPAQUE = new Set([
   "variables",
 ]);
 const TOOL_CHOICE = new Set(["tool_choice", "function_call", "toolchoice"]);
+/** What Azure and OpenRouter let the provider consult, declared beside the tools. */
+const HOSTED_LISTS = new Set(["data_sources", "plugins"]);
 
 /**
  * Finds models, tools and servers wherever they stand in a request: nested tools have models of their own, gateways take fallbacks. It
@@ -54,10 +56,12 @@ export function scanRequest(body: JsonObject): RequestScan {
   const chosenTools = new Set<string>();
   const storedPrompts: string[] = [];
 
+  /** Whether there is no more to find in a member of the body itself. */
   const visitRoot = (key: string, value: JsonValue): boolean => {
     const name = key.toLowerCase();
     if (name === "web_search_options" && value !== null)
       hosted.push({ type: "web_search", declaration: isJsonObject(value) ? value : {} });
+    if (HOSTED_LISTS.has(name)) visitHosted(value);
     if (name === "prompt" && isJsonObject(value))
       storedPrompts.push(typeof value.id === "string" ? value.id : "");
     if (!TOOL_CHOICE.has(name)) return key === "model";
@@ -72,8 +76,11 @@ export function scanRequest(body: JsonObject): RequestScan {
       if (OPAQUE.has(name)) continue;
       if (namesModel(key)) collectStrings(value, models);
       if (name === "mcp_servers") visitServers(value);
-      else if (name === "tools" || name === "functions") visitTools(value);
-      else if (name === "definition" && object.type === "tool_definition") visitTool(value, undefined);
+      else if (name === "tools" || name === "functions") {
+        // What a hosted server has listed before is part of the conversation, and declares nothing.
+        if (object.type === "mcp_list_tools") visit(value);
+        else visitTools(value);
+      } else if (name === "definition" && object.type === "tool_definition") visitTool(value, undefined);
       else visit(value);
     }
   };
@@ -97,6 +104,15 @@ export function scanRequest(body: JsonObject): RequestScan {
     if (type.toLowerCase() === "mcp" || "server_url" in entry || "connector_id" in entry)
       hostedServers.push(serverOf(entry));
     visitObject(entry, false);
+  };
+  const visitHosted = (value: JsonValue): void => {
+    for (const entry of Array.isArray(value) ? (value as readonly JsonValue[]) : [value]) {
+      if (entry === null) continue;
+      const type = isJsonObject(entry) ? (entry.type ?? entry.id) : undefined;
+      if (!isJsonObject(entry) || typeof type !== "string")
+        throw new UnreadableBodyError("A data source or plugin has no type.");
+      hosted.push({ type, declaration: entry });
+    }
   };
   const visitServers = (value: JsonValue): void => {
     if (value === null) return;

@@ -1,0 +1,31 @@
+import { createGuard, type PolicyDecisionPoint } from "hopguard";
+import { guardFetch } from "hopguard/fetch";
+
+/** A PDP of the application's own, as on the edge: it knows one model, and has nothing to connect to. */
+const approvedModels: PolicyDecisionPoint = {
+  check: ({ resource, actions }) =>
+    Promise.resolve({
+      effects: new Map(
+        actions.map((action) => [action, resource.id === "gpt-4o-mini" ? "allow" : "deny"] as const),
+      ),
+      matchedPolicies: new Map(),
+      outputs: [],
+      validationErrors: [],
+    }),
+  plan: () => Promise.resolve("never"),
+};
+
+/** An edge function: calls a model through a guard with every default, the audit sink's too. */
+export async function complete(baseURL: string, model: string): Promise<{ status: number; body: unknown }> {
+  const session = await createGuard({ pdp: approvedModels }).session({
+    principal: { id: "u-1042", roles: ["tier-1-support"] },
+    agent: { id: "edge-bot" },
+  });
+  const guarded = guardFetch(session, { baseURL });
+  const response = await guarded(`${baseURL}/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model, messages: [{ role: "user", content: "One and one?" }] }),
+  });
+  return { status: response.status, body: await response.json() };
+}
