@@ -1,9 +1,14 @@
+/**
+ * The core: guards, sessions, decisions, denials, and the ports that can be filled with implementations of your own.
+ *
+ * @module hopguard
+ */
 export { createGuard } from "./create-guard";
 export { memoryState } from "./state/memory";
 export type { Guard, GuardOptions, RevocationDetails, SessionOptions } from "./core/guard";
-export type { LookUpOptions, Session } from "./core/session";
+export type { Session } from "./core/session";
 export type { CheckOptions } from "./core/context";
-export type { Candidates, Capabilities, ToolOwner, VisibilityByName } from "./core/capabilities";
+export type { Candidates, Capabilities, LookUpOptions, ToolOwner, VisibilityByName } from "./core/capabilities";
 export type { Visibility } from "./core/visibility";
 export type { Hop, HopSnapshot, ToolEffect } from "./core/hop";
 export type { AllowDecision, Decision, DenyDecision } from "./core/decision";

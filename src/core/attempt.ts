@@ -56,13 +56,21 @@ function toRefusal(error: unknown, stage: Stage, signal: AbortSignal | undefined
   }
 }
 
+/** With `denials: "hide"`, what is hidden, what does not exist and what has changed are refused in the same words. */
+const ALIKE: ReadonlySet<DenialCode> = new Set(["policy_denied", "unsupported_hop", "definition_changed"]);
+
+function presented(refusal: Refusal, denials: "explain" | "hide"): Pick<Refusal, "code" | "details"> {
+  if (denials === "explain" || !ALIKE.has(refusal.code)) return refusal;
+  return { code: "policy_denied", details: { detail: `${refusal.code}: ${refusal.message}` } };
+}
+
 async function deny(
   session: SessionContext,
   evaluation: Evaluation,
   refusal: Refusal,
 ): Promise<DenyDecision> {
   const { guard, counter } = session;
-  const { code, details } = refusal;
+  const { code, details } = presented(refusal, guard.denials);
   const denial = newDenial(code, evaluation.label, evaluation.decisionId, details);
   // A denial stands even if it can be neither counted nor recorded: no failure here may become an exception, let alone an allow.
   const count = async (): Promise<void> => {

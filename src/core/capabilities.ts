@@ -1,7 +1,8 @@
 import type { SessionContext } from "./context";
 import type { DenyDecision } from "./decision";
 import { isKindPart, isModelId, isToolName } from "./names";
-import { lookUp, type Visibility, type VisibilityCache } from "./visibility";
+import type { ToolEffect } from "./hop";
+import { lookUp, type LookUp, type Visibility } from "./visibility";
 
 /** What to ask about. Names are the operator's; tools are listed under the server or toolset they belong to. */
 export interface Candidates {
@@ -12,6 +13,7 @@ export interface Candidates {
   readonly agents?: readonly string[];
 }
 
+/** The answer for each name that was asked about. */
 export type VisibilityByName = Readonly<Record<string, Visibility>>;
 
 /** The same shape as the candidates, with an answer for each name. */
@@ -23,7 +25,16 @@ export interface Capabilities {
   readonly agents: VisibilityByName;
 }
 
-export type ToolOwner = { readonly server: string } | { readonly toolset: string };
+/** What tools belong to: an MCP server or a toolset, by its name in policies. A server's prompts are asked about like its tools. */
+export type ToolOwner =
+  { readonly server: string; readonly list?: "tools" | "prompts" } | { readonly toolset: string };
+
+/** Options of questions about what may be used, which decide nothing. */
+export interface LookUpOptions {
+  readonly signal?: AbortSignal;
+  /** How the operator classifies the tools; policies read it as `R.attr.effect`. */
+  readonly effects?: Readonly<Record<string, ToolEffect>>;
+}
 
 /** An object without a prototype, so that a tool named `constructor` is only a name. */
 function byName<T>(entries: Iterable<readonly [string, T]>): Readonly<Record<string, T>> {
@@ -35,22 +46,32 @@ function byName<T>(entries: Iterable<readonly [string, T]>): Readonly<Record<str
 export class VisibilityReader {
   constructor(
     private readonly session: SessionContext,
-    private readonly cache: VisibilityCache,
-    private readonly signal: AbortSignal | undefined,
+    private readonly options: LookUpOptions,
     /** Ends the look-up with the denial; never returns. */
     private readonly refuse: (denied: DenyDecision) => never,
   ) {}
 
   /** A name outside the grammar is hidden without asking. */
   async tools(owner: ToolOwner, names: readonly string[]): Promise<VisibilityByName> {
-    const [kind, name, attr] =
-      "server" in owner
-        ? [`mcp_${owner.server}`, owner.server, { server: owner.server }]
-        : [`tool_${owner.toolset}`, owner.toolset, { toolset: owner.toolset }];
-    const askable = isKindPart(name) ? [...new Set(names)].filter(isToolName) : [];
-    const actions = askable.map((tool) => `tools/call/${tool}`);
-    const seen = await this.#lookUp({ kind, name, id: name, attr, actions, plan: true });
-    return byName(names.map((tool) => [tool, seen.get(`tools/call/${tool}`) ?? "never"]));
+    const isServer = "server" in owner;
+    const name = isServer ? owner.server : owner.toolset;
+    const kind = isServer ? `mcp_${name}` : `tool_${name}`;
+    const prefix = isServer && owner.list === "prompts" ? "prompts/get/" : "tools/call/";
+    const { effects = {} } = this.options;
+    // The actions of one resource share its attributes, so tools are asked about by effect.
+    const groups = new Map<ToolEffect | undefined, Set<string>>();
+    for (const tool of isKindPart(name) ? names.filter(isToolName) : []) {
+      const effect = Object.hasOwn(effects, tool) ? effects[tool] : undefined;
+      groups.set(effect, (groups.get(effect) ?? new Set()).add(`${prefix}${tool}`));
+    }
+    const seen = await Promise.all(
+      [...groups].map(([effect, actions]) => {
+        const attr = { [isServer ? "server" : "toolset"]: name, ...(effect && { effect }) };
+        return this.#lookUp({ kind, name, id: name, attr, actions: [...actions], plan: true });
+      }),
+    );
+    const all = new Map(seen.flatMap((group) => [...group]));
+    return byName(names.map((tool) => [tool, all.get(`${prefix}${tool}`) ?? "never"]));
   }
 
   /** Whether a model may be shown: the action `list` on it. */
@@ -123,7 +144,7 @@ export class VisibilityReader {
   async #each(
     names: readonly string[],
     isAskable: (name: string) => boolean,
-    question: (name: string) => Omit<Parameters<typeof lookUp>[2], "actions"> & { readonly action: string },
+    question: (name: string) => Omit<LookUp, "actions"> & { readonly action: string },
   ): Promise<VisibilityByName> {
     return byName(
       await Promise.all(
@@ -137,9 +158,8 @@ export class VisibilityReader {
     );
   }
 
-  async #lookUp(question: Parameters<typeof lookUp>[2]): Promise<ReadonlyMap<string, Visibility>> {
-    if (question.actions.length === 0) return new Map();
-    const seen = await lookUp(this.session, this.cache, question, this.signal);
+  async #lookUp(question: LookUp): Promise<ReadonlyMap<string, Visibility>> {
+    const seen = await lookUp(this.session, question, this.options.signal);
     return "effect" in seen ? this.refuse(seen) : seen;
   }
 }

@@ -10,6 +10,7 @@ import type {
 } from "./ports";
 import type { Agent, CheckedPrincipal, Task } from "./principal";
 import type { StandardSchema } from "./standard-schema";
+import type { VisibilityCache } from "./visibility";
 
 /** What a guard is made of, once its options are read. */
 export interface GuardContext {
@@ -35,11 +36,13 @@ export interface SessionContext {
   readonly agent: Agent;
   readonly task: Task | undefined;
   readonly counter: SessionCounter;
+  readonly visibility: VisibilityCache;
   readonly annotations: Readonly<Record<string, string>>;
   /** Whom to ask the PDP about; verified anew on every hop where there is a token. The same objects while nothing has changed. */
   identify(): Promise<readonly [CheckedPrincipal, ...CheckedPrincipal[]]>;
 }
 
+/** Options of one check. */
 export interface CheckOptions {
   /** Aborts this check alone; its neighbours in a batch go on. */
   readonly signal?: AbortSignal;

@@ -15,4 +15,5 @@ export interface DenyDecision {
   readonly denial: Denial;
 }
 
+/** What a check resolves to. Narrow it by `effect`. */
 export type Decision = AllowDecision | DenyDecision;

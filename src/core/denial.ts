@@ -20,6 +20,7 @@ export const DENIAL_REASONS = {
   aborted: "The call was aborted before it was decided.",
 } as const;
 
+/** The codes of denials: the keys of {@link DENIAL_REASONS}. */
 export type DenialCode = keyof typeof DENIAL_REASONS;
 
 /** Codes after which the very same call may succeed later, with nothing changed by the caller. */
@@ -118,6 +119,10 @@ export const DENIAL_META_KEY = "dev.hopguard/denial";
 /** Where SDKs keep what a server, or a guard in its place, answered. */
 const CARRIERS = ["denial", "error", "data", "body", "cause", "_meta", DENIAL_META_KEY] as const;
 
+/** Getters may make up new objects for as long as they are asked. */
+const MAX_DEPTH = 8;
+const MAX_OBJECTS = 1000;
+
 /**
  * Finds the denial in whatever was thrown or returned: hopguard's own error, an SDK's error with the body in it, the data of an MCP
  * error, a tool result's `_meta`, or any of these as the `cause` of another error. Answers `undefined` when there is none.
@@ -125,8 +130,8 @@ const CARRIERS = ["denial", "error", "data", "body", "cause", "_meta", DENIAL_ME
 export function findDenial(value: unknown): Denial | undefined {
   const seen = new Set<object>();
   const search = (candidate: unknown, depth: number): Denial | undefined => {
-    if (typeof candidate !== "object" || candidate === null || depth > 8 || seen.has(candidate))
-      return undefined;
+    if (typeof candidate !== "object" || candidate === null || seen.has(candidate)) return undefined;
+    if (depth > MAX_DEPTH || seen.size >= MAX_OBJECTS) return undefined;
     seen.add(candidate);
     const denial = parseDenial(candidate);
     if (denial) return denial;

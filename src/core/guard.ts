@@ -28,7 +28,9 @@ import {
   type TaskInput,
 } from "./principal";
 import { createSession, type Session } from "./session";
+import { VisibilityCache } from "./visibility";
 
+/** What a guard is made of. Only `pdp` is needed. */
 export interface GuardOptions {
   /** Who decides: `cerbos("http://localhost:3592")` from `hopguard/cerbos`. */
   readonly pdp: PolicyDecisionPoint;
@@ -67,6 +69,7 @@ export interface GuardOptions {
   readonly clock?: () => Date;
 }
 
+/** Who acts, for whom and on what: one run of an agent. */
 export type SessionOptions = {
   /** The agent that acts. */
   readonly agent: AgentInput;
@@ -75,11 +78,19 @@ export type SessionOptions = {
   /** Default: a random UUID. */
   readonly id?: string;
 } & (
-  | { readonly principal: PrincipalInput; readonly token?: undefined }
-  /** Verified by the guard's `identity` on every hop. A function is asked on every hop and may renew it. */
-  | { readonly token: string | (() => string | Promise<string>); readonly principal?: undefined }
+  | {
+      /** On whose behalf the agent acts, on your word: take it from where it was verified, never from a request. */
+      readonly principal: PrincipalInput;
+      readonly token?: undefined;
+    }
+  | {
+      /** Verified by the guard's `identity` on every hop. A function is asked on every hop and may renew it. */
+      readonly token: string | (() => string | Promise<string>);
+      readonly principal?: undefined;
+    }
 );
 
+/** Why authority was withdrawn, and by whom: for the audit record, never for the agent. */
 export interface RevocationDetails {
   readonly reason?: string;
   readonly author?: string;
@@ -195,6 +206,7 @@ export function assembleGuard(given: GuardOptions & Required<Pick<GuardOptions, 
         agent,
         task,
         counter: context.state.session(id, startedAt),
+        visibility: new VisibilityCache(context.visibilityTtlMs),
         annotations: Object.freeze({
           "hopguard.agent": agent.id,
           "hopguard.session": id,

@@ -135,20 +135,19 @@ function readAttributes(attr: unknown, limits: JsonLimits): JsonObject {
 
 /**
  * Holds the hop's arguments against their schema. What the schema makes of them (defaults, coercions) takes their place, so that the
- * value that was checked is the value that is sent.
- *
- * @throws {Refusal} `arguments_invalid`, saying what was expected where and never what was found.
+ * value that was checked is the value that is sent. Or answers with the refusal, which says what was expected where and never what was found.
  */
 export async function withValidArguments(
   hop: HopSnapshot,
   schema: StandardSchema | undefined,
   limits: JsonLimits,
-): Promise<HopSnapshot> {
+): Promise<HopSnapshot | Refusal> {
   const given = hop.attr.arguments;
   if (given !== undefined && !isJsonObject(given)) {
-    throw new Refusal("arguments_invalid", { reason: "arguments: expected an object." });
+    return new Refusal("arguments_invalid", { reason: "arguments: expected an object." });
   }
   if (schema === undefined) return hop;
   const valid = await validateArguments(schema, given ?? {}, limits);
+  if (valid instanceof Refusal) return valid;
   return Object.freeze({ ...hop, attr: Object.freeze({ ...hop.attr, arguments: valid }) });
 }

@@ -1,9 +1,11 @@
 /** What JSON can hold, and nothing else. Everything that is checked, sent and hashed is of this type, and frozen. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
+/** An object of JSON. */
 export interface JsonObject {
   readonly [key: string]: JsonValue;
 }
 
+/** The largest JSON that is looked at. */
 export interface JsonLimits {
   /** Levels of nesting. Default 64: the PDP's clients give up at 100. */
   readonly maxDepth?: number;

@@ -11,6 +11,7 @@ import { digestJson } from "./json";
 import { askPdp } from "./policy";
 import { Refusal } from "./refusal";
 import { refuseRevoked } from "./revocation";
+import { withoutDisclosure } from "./visibility";
 
 /** Decides one hop: the whole of hopguard, from top to bottom. Never rejects; what goes wrong is a denial. */
 export async function decide(session: SessionContext, given: Hop, options: CheckOptions): Promise<Decision> {
@@ -38,11 +39,10 @@ export async function decide(session: SessionContext, given: Hop, options: Check
 
     enter("arguments");
     evaluation.hop = taken;
-    const hop = (evaluation.hop = await within(
-      guard.timeoutMs,
-      "argument schema",
-      withValidArguments(taken, options.schema, guard.limits),
-    ));
+    const validation = withValidArguments(taken, options.schema, guard.limits);
+    const hop = await within(guard.timeoutMs, "argument schema", validation);
+    if (hop instanceof Refusal) throw await withoutDisclosure(session, taken, hop);
+    evaluation.hop = hop;
     if (hop.attr.arguments !== undefined) evaluation.digest = digestJson(hop.attr.arguments);
 
     enter("enrichment");

@@ -29,8 +29,8 @@ export async function askPdp(
   if (refusal && refusal.validationErrors.length > 0) throw offSchema(refusal.validationErrors);
   const { unfit, ...explanation } = explain(refusal?.outputs ?? [], action);
   throw new Refusal("policy_denied", {
-    ...(guard.denials === "explain" && explanation),
-    ...(guard.denials === "explain" && { refusedBy: checked[refused]?.label ?? "unknown" }),
+    ...explanation,
+    refusedBy: checked[refused]?.label ?? "unknown",
     ...(unfit.length > 0 && { detail: `outputs that are no explanation: ${JSON.stringify(unfit)}` }),
   });
 }

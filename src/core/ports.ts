@@ -15,6 +15,7 @@ export interface PdpPrincipal {
   readonly attr: JsonObject;
 }
 
+/** The actions that one principal asks for on one resource. */
 export interface PdpQuery {
   readonly principal: PdpPrincipal;
   readonly resource: { readonly kind: string; readonly id: string; readonly attr: JsonObject };
@@ -31,6 +32,7 @@ export interface PdpOutput {
   readonly value: unknown;
 }
 
+/** An answer of the PDP that has been read strictly. It proves an ALLOW only for an action whose effect is `"allow"`. */
 export interface PdpAnswer {
   /** The PDP's own id of the call. */
   readonly callId?: string;
@@ -42,6 +44,7 @@ export interface PdpAnswer {
   readonly validationErrors: readonly PdpValidationError[];
 }
 
+/** One place where the request does not meet the PDP's schemas. */
 export interface PdpValidationError {
   /** A JSON pointer into the attributes. */
   readonly path: string;
@@ -50,6 +53,7 @@ export interface PdpValidationError {
   readonly source: string;
 }
 
+/** What the policy says to an action whose attributes are not all known: allowed whatever they are, depending on them, or in no case. */
 export type PlanKind = "always" | "conditional" | "never";
 
 /** The policy decision point. `hopguard/cerbos` makes one. */
@@ -65,6 +69,7 @@ export interface PolicyDecisionPoint {
 
 // ---------------------------------------------------------------------------------------------------------------- identity
 
+/** Whom a token speaks for, and how that is known. */
 export interface VerifiedIdentity {
   readonly principal: PrincipalInput;
   readonly auth: Authentication;
@@ -78,6 +83,7 @@ export interface IdentityVerifier {
 
 // ---------------------------------------------------------------------------------------------------------------- enrichment
 
+/** What a provider may know of the hop. The signal is aborted when its time is up. */
 export interface EnrichmentInput {
   readonly hop: HopSnapshot;
   readonly principal: PdpPrincipal;
@@ -106,6 +112,7 @@ export interface RevocationTarget {
   readonly principal?: string;
 }
 
+/** Authority that has been withdrawn. */
 export interface Revocation {
   readonly target: RevocationTarget;
   readonly reason?: string;
@@ -114,9 +121,11 @@ export interface Revocation {
   readonly at: string;
 }
 
+/** Where revocations are kept. A rejection denies the hop with `state_unavailable`. */
 export interface RevocationStore {
   /** Resolves when every later `find` will see it. */
   revoke(revocation: Revocation): Promise<void>;
+  /** Takes a revocation back. */
   restore(target: RevocationTarget): Promise<void>;
   /** The first of the targets that is revoked. */
   find(targets: readonly RevocationTarget[]): Promise<Revocation | undefined>;
@@ -133,9 +142,11 @@ export interface SessionFacts {
   readonly denials: number;
 }
 
+/** Counts the hops of one session. A rejection denies the hop with `state_unavailable`. */
 export interface SessionCounter {
   /** Counts an attempt, atomically, and answers with the counts that include it. */
   begin(action: string): Promise<SessionFacts>;
+  /** Counts how an attempt that was begun has ended. */
   settle(action: string, effect: "allow" | "deny"): Promise<void>;
   /** The counts as they stand, for look-ups. */
   peek(): Promise<SessionFacts>;
@@ -144,6 +155,7 @@ export interface SessionCounter {
 /** Where sessions are counted and revocations are kept. In memory by default. A store that cannot be read denies. */
 export interface StateStore {
   readonly revocations: RevocationStore;
+  /** The counter of one session. */
   session(id: string, startedAt: Date): SessionCounter;
 }
 
@@ -151,11 +163,13 @@ export interface StateStore {
 
 /** Where records go. A rejection, or silence past the deadline, means that nothing is allowed. */
 export interface AuditSink {
+  /** Takes one record. Resolves when it is safe to go on. */
   write(record: AuditRecord): void | Promise<void>;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- guardrails
 
+/** What a guardrail may know of the hop. The signal is aborted when its time is up. */
 export interface GuardrailInput {
   readonly hop: HopSnapshot;
   readonly principal: PdpPrincipal;
@@ -179,6 +193,7 @@ export interface Guardrail {
   readonly name: string;
   /** Default: every hop. */
   readonly applies?: (hop: HopSnapshot) => boolean;
+  /** Looks at a hop that has not been decided yet, and may add facts or deny. */
   // eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- a hook that only looks returns nothing
   readonly check: (input: GuardrailInput) => GuardrailResult | void | Promise<GuardrailResult | void>;
   /** Milliseconds, default 1000. */

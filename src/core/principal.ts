@@ -89,6 +89,7 @@ const agentSchema = z.strictObject({
 });
 const taskSchema = z.strictObject({ id: identifier, attr: attributes(["id"]) });
 
+/** An agent as it was read: {@link AgentInput} with every default in place. */
 export type Agent = Readonly<z.infer<typeof agentSchema>>;
 export type Task = Readonly<z.infer<typeof taskSchema>>;
 

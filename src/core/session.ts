@@ -2,6 +2,7 @@ import {
   VisibilityReader,
   type Candidates,
   type Capabilities,
+  type LookUpOptions,
   type ToolOwner,
   type VisibilityByName,
 } from "./capabilities";
@@ -10,11 +11,6 @@ import type { AllowDecision, Decision, DenyDecision } from "./decision";
 import { ApprovalRequiredError, AuthorizationDeniedError } from "./errors";
 import type { Hop } from "./hop";
 import { decide } from "./pipeline";
-import { VisibilityCache } from "./visibility";
-
-export interface LookUpOptions {
-  readonly signal?: AbortSignal;
-}
 
 /** One run of one agent on behalf of one principal. Adapters turn native calls into hops and ask here. */
 export interface Session {
@@ -54,9 +50,8 @@ export interface Session {
 }
 
 export function createSession(context: SessionContext, catalogue: Candidates): Session {
-  const cache = new VisibilityCache(context.guard.visibilityTtlMs);
-  const reader = ({ signal }: LookUpOptions = {}): VisibilityReader =>
-    new VisibilityReader(context, cache, signal, refuse);
+  const reader = (options: LookUpOptions = {}): VisibilityReader =>
+    new VisibilityReader(context, options, refuse);
 
   const session: Session = {
     id: context.id,

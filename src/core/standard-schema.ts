@@ -10,13 +10,16 @@ import { cleanText } from "./text";
  */
 export interface StandardSchema {
   readonly "~standard": {
+    /** Answers with the value, which may be another than was given, or with what is wrong. */
     readonly validate: (value: unknown) => StandardResult | Promise<StandardResult>;
   };
 }
 
+/** What a Standard Schema makes of a value: the value, or what is wrong with it. */
 export type StandardResult =
   { readonly value: unknown; readonly issues?: undefined } | { readonly issues: readonly StandardIssue[] };
 
+/** One thing that is wrong, and where. */
 export interface StandardIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
@@ -29,9 +32,9 @@ export async function validateArguments(
   schema: StandardSchema,
   given: JsonObject,
   limits: JsonLimits,
-): Promise<JsonObject> {
+): Promise<JsonObject | Refusal> {
   const result = await schema["~standard"].validate(given);
-  if (result.issues) throw invalid(result.issues.slice(0, MAX_ISSUES).map(describe).join("; "));
+  if (result.issues) return invalid(result.issues.slice(0, MAX_ISSUES).map(describe).join("; "));
   if (result.value === given) return given;
   try {
     const value = snapshot(result.value, limits);
@@ -39,7 +42,7 @@ export async function validateArguments(
   } catch (error) {
     if (!(error instanceof InvalidJsonError)) throw error;
   }
-  throw invalid("arguments: the schema must make a JSON object of them");
+  return invalid("arguments: the schema must make a JSON object of them");
 }
 
 function invalid(reason: string): Refusal {

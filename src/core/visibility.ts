@@ -4,9 +4,12 @@ import type { SessionContext } from "./context";
 import { within } from "./deadline";
 import type { DenyDecision } from "./decision";
 import { newEvaluation, type Evaluation } from "./evaluation";
+import type { HopSnapshot } from "./hop";
 import type { JsonObject } from "./json";
-import type { PdpPrincipal, PlanKind } from "./ports";
 import { resourceAttributes } from "./policy";
+import type { PdpPrincipal, PlanKind } from "./ports";
+import type { CheckedPrincipal } from "./principal";
+import { Refusal } from "./refusal";
 import { refuseRevoked } from "./revocation";
 
 /**
@@ -31,11 +34,22 @@ const MAX_PLANS_AT_ONCE = 20;
 /** A PDP takes at most 50 actions a resource. */
 const MAX_ACTIONS_AT_ONCE = 50;
 
-/** Remembers visibility within a session, for seconds. A decision is never remembered. */
+/** More than a session's servers can sensibly list; a server that makes names up cannot fill the memory. */
+const MAX_REMEMBERED = 10_000;
+
+/** Remembers visibility within a session, for seconds, and for as long as the principal is the same. A decision is never remembered. */
 export class VisibilityCache {
+  #principals: readonly CheckedPrincipal[] | undefined;
   readonly #entries = new Map<string, { readonly until: number; readonly visibility: Visibility }>();
 
   constructor(readonly ttlMs: number) {}
+
+  /** What is remembered about these principals; what was about others is forgotten. */
+  of(principals: readonly CheckedPrincipal[]): this {
+    if (this.#principals !== principals || this.#entries.size > MAX_REMEMBERED) this.#entries.clear();
+    this.#principals = principals;
+    return this;
+  }
 
   get(key: string): Visibility | undefined {
     const entry = this.#entries.get(key);
@@ -50,7 +64,6 @@ export class VisibilityCache {
 /** Resolves to a denial when the PDP, the state or the audit cannot be reached, or authority was revoked: nothing is to be shown then. */
 export async function lookUp(
   session: SessionContext,
-  cache: VisibilityCache,
   { kind, name, id, attr, actions, plan }: LookUp,
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, Visibility> | DenyDecision> {
@@ -63,6 +76,7 @@ export async function lookUp(
     enter("revocation");
     await refuseRevoked(session, checked);
 
+    const cache = session.visibility.of(checked);
     const prefix = `${kind}\n${plan ? "" : id}\n${JSON.stringify(attr)}\n`;
     const result = new Map<string, Visibility>();
     for (const action of actions) {
@@ -98,6 +112,19 @@ export async function lookUp(
     await within(guard.timeoutMs, "audit", guard.audit.write(record));
     return result;
   });
+}
+
+/** What is wrong with the arguments tells what a tool looks like: nothing is told of one that this principal may never use. */
+export async function withoutDisclosure(
+  session: SessionContext,
+  { kind, name, action, attr }: HopSnapshot,
+  refusal: Refusal,
+): Promise<Refusal> {
+  if (attr.tool === undefined) return refusal;
+  const { arguments: _arguments, tool: _tool, annotations: _annotations, ...known } = attr;
+  const seen = await lookUp(session, { kind, name, id: name, attr: known, actions: [action], plan: true });
+  if ("effect" in seen) return new Refusal(seen.denial.code, seen.denial);
+  return seen.get(action) === "never" ? new Refusal("policy_denied", { detail: refusal.message }) : refusal;
 }
 
 async function ask(

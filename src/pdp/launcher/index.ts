@@ -2,7 +2,7 @@
  * A Cerbos PDP for development, tests and single machines: the real binary on loopback, which lives no longer than the
  * process that started it.
  *
- * @module
+ * @module hopguard/pdp
  */
 import { randomUUID } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -26,6 +26,8 @@ const ATTEMPTS = 5;
 export interface LocalPdp {
   /** Where it answers, for `cerbos(url)`. */
   readonly url: string;
+  /** Where it answers by gRPC, for a client of `@cerbos/grpc`: a socket that only this user can open. */
+  readonly grpcAddress: string;
   /** The process id of the PDP itself. */
   readonly pid: number;
   /** Kills the PDP; resolves when it is gone and its temporary files with it. May be called again. */
@@ -92,5 +94,11 @@ async function launch(settings: Settings, port: number, signal: AbortSignal): Pr
   }
 
   pdp.unref();
-  return { url: `http://127.0.0.1:${port}`, pid: pdp.pid, stop, [Symbol.asyncDispose]: stop };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    grpcAddress: `unix:${join(folder, "grpc.sock")}`,
+    pid: pdp.pid,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
 }
