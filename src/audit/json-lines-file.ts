@@ -1,33 +1,43 @@
 import { open, type FileHandle } from "node:fs/promises";
+import { z } from "zod";
 import type { AuditRecord } from "../core/audit-record";
+import { parseOptions } from "../core/options";
 import type { AuditSink } from "../core/ports";
 import { jsonLine } from "./json-line";
 
+/** Options of {@link jsonLinesFile}. */
 export interface JsonLinesFileOptions {
   /** Wait until the disk has each batch of records (`fdatasync`). Default false: the operating system has them. */
   readonly sync?: boolean;
 }
 
 export interface JsonLinesFile extends AuditSink {
+  /** Appends one record. Rejects when the operating system did not take it. */
+  write(record: AuditRecord): Promise<void>;
   /** Waits for what is being written, and closes the file. */
   close(): Promise<void>;
 }
 
+const schema = z.strictObject({
+  path: z.union([z.string().min(1), z.instanceof(URL)]),
+  sync: z.boolean().default(false),
+});
+
 /**
  * Appends records to a file, one JSON line each. `write` resolves when the operating system has the line, and rejects when the disk is full or
  * the file cannot be opened: then nothing is allowed. Records that arrive while a write is under way go out together with the next.
+ *
+ * @throws {ConfigurationError} naming the wrong option.
  */
-export function jsonLinesFile(
-  path: string | URL,
-  { sync = false }: JsonLinesFileOptions = {},
-): JsonLinesFile {
+export function jsonLinesFile(path: string | URL, options: JsonLinesFileOptions = {}): JsonLinesFile {
+  const { sync } = parseOptions(schema, "jsonLinesFile", { path, ...options });
   let file: Promise<FileHandle> | undefined;
   let waiting: { lines: string[]; written: Promise<void> } | undefined;
   let last: Promise<void> = Promise.resolve();
 
   const flush = async (batch: { lines: string[] }): Promise<void> => {
     waiting = undefined;
-    file ??= open(path, "a", 0o600);
+    file ??= openAtNewLine(path);
     try {
       const handle = await file;
       await handle.appendFile(batch.lines.join(""));
@@ -59,4 +69,15 @@ export function jsonLinesFile(
       file = undefined;
     },
   };
+}
+
+/** A full disk, or a process that was killed, may have left a line without its end, which would swallow the next record. */
+async function openAtNewLine(path: string | URL): Promise<FileHandle> {
+  const file = await open(path, "a+", 0o600);
+  const { size } = await file.stat();
+  if (size > 0) {
+    const { buffer } = await file.read(Buffer.alloc(1), 0, 1, size - 1);
+    if (buffer.toString() !== "\n") await file.appendFile("\n");
+  }
+  return file;
 }

@@ -1,8 +1,20 @@
 import type { AuditSink } from "../core/ports";
 import { jsonLine } from "./json-line";
 
-/** The default sink: JSON lines on the console's error stream, where they do not mix with what a program prints. */
+/** Each failed write rejects by itself; without a listener the stream would end the process as well. */
+const ignore = (): undefined => undefined;
+
+/**
+ * The default sink: JSON lines on the error stream, where they do not mix with what a program prints. Rejects when they cannot be
+ * written, of which `console.error` would say nothing.
+ */
 export function stderrLines(): AuditSink {
-  // eslint-disable-next-line no-console -- the one place that is meant to print
-  return { write: (record) => console.error(jsonLine(record)) };
+  return {
+    write: (record) =>
+      new Promise((resolve, reject) => {
+        const { stderr } = process;
+        if (!stderr.listeners("error").includes(ignore)) stderr.on("error", ignore);
+        stderr.write(`${jsonLine(record)}\n`, (error) => (error ? reject(error) : resolve()));
+      }),
+  };
 }

@@ -73,8 +73,8 @@ function readResult(
   callId: string | undefined,
 ): PdpAnswer {
   for (const field of ["policyVersion", "scope"] as const) {
-    const answered = result.resource[field];
-    if (answered && resource[field] && answered !== resource[field]) throw invalid(`is for another ${field}`);
+    if (resource[field] && result.resource[field] !== resource[field])
+      throw invalid(`is for another ${field}`);
   }
   const effects = new Map<string, "allow" | "deny">();
   for (const action of actions) {

@@ -1,3 +1,4 @@
+import { PdpError } from "../core/pdp-error";
 import type { PdpPrincipal, PdpQuery } from "../core/ports";
 
 /** One resource with its actions, as it stands in a request of several. */
@@ -45,6 +46,8 @@ export interface Backend {
 }
 
 /** The PDP refused a request as such; asked about one check at a time it may do better. */
-export class RequestRefusedError extends Error {
-  override readonly name = "RequestRefusedError";
+export class RequestRefusedError extends PdpError {
+  constructor(message: string) {
+    super("pdp_invalid_response", message);
+  }
 }

@@ -33,6 +33,8 @@ export class Batcher {
   constructor(
     private readonly backend: Backend,
     private readonly timeoutMs: number,
+    /** Resolves once the PDP has denied the canary. */
+    private readonly prove: () => Promise<void>,
   ) {}
 
   /** Rejects with the signal's reason when it is aborted; the neighbours in the request go on. */
@@ -80,6 +82,7 @@ export class Batcher {
     };
     for (const { signal } of batch) signal?.addEventListener("abort", watch, { once: true });
     try {
+      await this.prove();
       const request = {
         requestId: crypto.randomUUID(),
         principal,
@@ -97,12 +100,11 @@ export class Batcher {
     } catch (error) {
       if (error instanceof RequestRefusedError && batch.length > 1) {
         // One check that the PDP cannot stomach must not harm its neighbours: each is asked again by itself.
-        await Promise.all(batch.map((pending) => this.#ask({ principal, annotations }, [pending])));
+        const awaited = batch.filter(({ signal }) => !signal?.aborted);
+        await Promise.all(awaited.map((pending) => this.#ask({ principal, annotations }, [pending])));
         return;
       }
-      const refused = error instanceof RequestRefusedError;
-      for (const { reject } of batch)
-        reject(refused ? new PdpError("pdp_invalid_response", error.message) : error);
+      for (const { reject } of batch) reject(error);
     } finally {
       for (const { signal } of batch) signal?.removeEventListener("abort", watch);
     }

@@ -17,13 +17,7 @@ export async function provePdpDenies(backend: Backend, timeoutMs: number): Promi
     checks: [{ actions: [action], resource: { kind: "hopguard_canary", id: crypto.randomUUID(), attr: {} } }],
     annotations: {},
   };
-  const answer = await backend
-    .check(request, { signal: new AbortController().signal, timeoutMs })
-    .catch((error: unknown) => {
-      throw PdpError.isInstance(error)
-        ? error
-        : new PdpError("pdp_invalid_response", String(error), { cause: error });
-    });
+  const answer = await backend.check(request, { signal: new AbortController().signal, timeoutMs });
   const [result] = readCheckAnswer(request, answer);
   if (result?.effects.get(action) !== "deny") {
     throw new PdpError(

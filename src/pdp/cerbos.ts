@@ -31,11 +31,13 @@ export function cerbos(pdp: string | URL | CerbosClient, options: CerbosOptions 
       "cerbos: give the PDP's URL, or a client of @cerbos/http, @cerbos/grpc or @cerbos/embedded",
     );
   }
+  if (options.headers !== undefined) {
+    throw new ConfigurationError("cerbos.headers: a client of your own sends its own headers");
+  }
   return assemble(clientBackend(pdp), parsed);
 }
 
 function assemble(backend: Backend, { timeoutMs, policyVersion, scope }: ParsedCerbosOptions): CerbosPdp {
-  const batcher = new Batcher(backend, timeoutMs);
   const keys = new WeakMap<PdpPrincipal, WeakMap<PdpQuery["annotations"], BatchKey>>();
   let proven: Promise<void> | undefined;
 
@@ -69,15 +71,16 @@ function assemble(backend: Backend, { timeoutMs, policyVersion, scope }: ParsedC
       proven = undefined;
       throw error;
     }));
+  const batcher = new Batcher(backend, timeoutMs, prove);
 
   return {
     async check(query, { signal } = {}) {
       const key = keyOf(query);
-      await prove();
       const resource = { ...query.resource, ...selection(key.principal) };
       return batcher.add(key, { actions: query.actions, resource }, signal);
     },
     async plan(query, { signal } = {}) {
+      const deadline = performance.now() + timeoutMs;
       const { principal } = keyOf(query);
       await prove();
       const { kind, attr } = query.resource;
@@ -93,7 +96,7 @@ function assemble(backend: Backend, { timeoutMs, policyVersion, scope }: ParsedC
       };
       const answer = await backend.plan(request, {
         signal: signal ?? new AbortController().signal,
-        timeoutMs,
+        timeoutMs: Math.max(1, Math.floor(deadline - performance.now())),
       });
       return readPlanAnswer(request, answer);
     },

@@ -7,6 +7,7 @@ import type { Backend, ExchangeOptions } from "./backend";
  * accepts as an answer rests on that client; the answer's contents are read as strictly as our own exchange's.
  */
 export interface CerbosClient {
+  /** Asks for decisions. */
   checkResources(
     request: {
       requestId: string;
@@ -17,6 +18,7 @@ export interface CerbosClient {
     },
     options?: { signal?: AbortSignal },
   ): Promise<unknown>;
+  /** Asks for query plans. */
   planResources(
     request: {
       requestId: string;
@@ -59,7 +61,7 @@ export function clientBackend(client: CerbosClient): Backend {
           { signal },
         ),
       );
-      const { kind, requestId: echoed, validationErrors } = answer as Record<string, unknown>;
+      const { kind, requestId: echoed, validationErrors } = members(answer);
       return { requestId: echoed, action, filter: { kind }, validationErrors };
     },
     close: () => undefined,
@@ -70,6 +72,7 @@ async function ask<T>(
   { signal, timeoutMs }: ExchangeOptions,
   call: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  signal.throwIfAborted();
   // Neither of the published clients times out by itself, and not every one obeys the signal.
   const controller = new AbortController();
   const abort = (): void => controller.abort(signal.reason);
@@ -89,25 +92,31 @@ async function ask<T>(
 
 /** The SDK renames three members of the API's JSON; renamed back, one reader serves both. */
 function inWireShape(answer: unknown): unknown {
-  const { cerbosCallId, requestId, results } = answer as Record<string, unknown>;
-  if (!Array.isArray(results)) return answer;
+  const { cerbosCallId, requestId, results } = members(answer);
   return {
     cerbosCallId,
     requestId,
-    results: (results as Record<string, unknown>[]).map(
-      ({ resource, actions, validationErrors, metadata, outputs }) => ({
-        resource,
-        actions,
-        validationErrors,
-        ...(metadata !== undefined && { meta: { actions: (metadata as Record<string, unknown>).actions } }),
-        outputs: Array.isArray(outputs)
-          ? (outputs as Record<string, unknown>[]).map(({ source, action, value }) => ({
-              src: source,
-              action,
-              val: value ?? null,
-            }))
-          : outputs,
-      }),
-    ),
+    results: Array.isArray(results) ? results.map(resultInWireShape) : results,
   };
+}
+
+function resultInWireShape(result: unknown): unknown {
+  const { resource, actions, validationErrors, metadata, outputs } = members(result);
+  return {
+    resource,
+    actions,
+    validationErrors,
+    ...(metadata !== undefined && { meta: { actions: members(metadata).actions } }),
+    outputs: Array.isArray(outputs) ? outputs.map(outputInWireShape) : outputs,
+  };
+}
+
+function outputInWireShape(output: unknown): unknown {
+  const { source, action, value } = members(output);
+  return { src: source, action, val: value ?? null };
+}
+
+/** Of anything: what is no object has none, and the reader says so. */
+function members(value: unknown): Record<string, unknown> {
+  return Object(value) as Record<string, unknown>;
 }

@@ -44,10 +44,13 @@ export function createExchange(
     path: string,
     body: Buffer,
     { signal, timeoutMs }: ExchangeOptions,
+    connection: Pick<RequestOptions, "agent"> = {},
   ): Promise<ExchangeAnswer> =>
     new Promise((resolve, reject) => {
+      signal.throwIfAborted();
       const outgoing = request({
         ...fixed,
+        ...connection,
         path: base.pathname + path,
         headers: {
           ...headers,
@@ -91,10 +94,11 @@ export function createExchange(
         return await once(path, body, options);
       } catch (error) {
         if (!(error instanceof ConnectionError)) throw error;
-        // A connection that was kept open may have been closed by the other side just as it was taken: asked once more, on a fresh one.
+        // A connection that was kept open may have been closed by the other side just as it was taken: asked once more, on a fresh one,
+        // because what ended one connection (a restart, a balancer's idle limit) has ended the others in the pool.
         const timeoutMs = Math.floor(deadline - performance.now());
         if (!error.reused || timeoutMs <= 0) throw unreachable(error);
-        return await once(path, body, { ...options, timeoutMs }).catch((again: unknown) => {
+        return await once(path, body, { ...options, timeoutMs }, { agent: false }).catch((again: unknown) => {
           throw again instanceof ConnectionError ? unreachable(again) : again;
         });
       }

@@ -3,6 +3,7 @@ import { ConfigurationError } from "../core/errors";
 import { parseOptions } from "../core/options";
 import type { PdpPrincipal } from "../core/ports";
 
+/** How the PDP is asked. */
 export interface CerbosOptions {
   /** Milliseconds for the whole exchange, waiting in a batch and retries included. Default 1000. */
   readonly timeoutMs?: number;
@@ -26,7 +27,12 @@ const schema = z.strictObject({
       ),
     ])
     .optional(),
-  headers: z.record(z.string(), z.string()).default({}),
+  headers: z
+    .record(
+      z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, "is not the name of a header"),
+      z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, "holds what a header cannot"),
+    )
+    .default({}),
 });
 
 export type ParsedCerbosOptions = Readonly<z.output<typeof schema>>;
