@@ -1,5 +1,6 @@
 import { stderrLines } from "./audit/stderr-lines";
-import { assembleGuard, type Guard, type GuardOptions } from "./core/guard";
+import { assembleGuard, type Guard } from "./core/guard";
+import type { GuardOptions } from "./core/guard-options";
 import { memoryState } from "./state/memory";
 
 /**
@@ -8,9 +9,6 @@ import { memoryState } from "./state/memory";
  * @throws {ConfigurationError} naming every wrong option.
  */
 export function createGuard(options: GuardOptions): Guard {
-  return assembleGuard({
-    ...options,
-    audit: options.audit ?? stderrLines(),
-    state: options.state ?? memoryState(),
-  });
+  const { audit = stderrLines(), state = memoryState() } = (options as GuardOptions | undefined) ?? {};
+  return assembleGuard({ ...options, audit, state });
 }

@@ -5,11 +5,20 @@
  */
 export { createGuard } from "./create-guard";
 export { memoryState } from "./state/memory";
-export type { Guard, GuardOptions, RevocationDetails, SessionOptions } from "./core/guard";
+export type { Guard } from "./core/guard";
+export type { GuardOptions } from "./core/guard-options";
+export type { RevocationDetails } from "./core/revocation";
+export type { SessionOptions } from "./core/session-options";
 export type { Session } from "./core/session";
 export type { CheckOptions } from "./core/context";
-export type { Candidates, Capabilities, LookUpOptions, ToolOwner, VisibilityByName } from "./core/capabilities";
-export type { Visibility } from "./core/visibility";
+export type {
+  Candidates,
+  Capabilities,
+  LookUpOptions,
+  ToolOwner,
+  VisibilityByName,
+} from "./core/capabilities";
+export type { Visibility } from "./core/visibility-cache";
 export type { Hop, HopSnapshot, ToolEffect } from "./core/hop";
 export type { AllowDecision, Decision, DenyDecision } from "./core/decision";
 export {
@@ -29,7 +38,14 @@ export {
 } from "./core/errors";
 export { PdpError } from "./core/pdp-error";
 export type { JsonLimits, JsonObject, JsonValue } from "./core/json";
-export type { Agent, AgentInput, Authentication, PrincipalInput, TaskInput } from "./core/principal";
+export type {
+  Agent,
+  AgentInput,
+  Authentication,
+  PdpPrincipal,
+  PrincipalInput,
+  TaskInput,
+} from "./core/principal";
 export type { StandardIssue, StandardResult, StandardSchema } from "./core/standard-schema";
 export type { AuditFlag, AuditRecord } from "./core/audit-record";
 export type {
@@ -42,7 +58,6 @@ export type {
   IdentityVerifier,
   PdpAnswer,
   PdpOutput,
-  PdpPrincipal,
   PdpQuery,
   PlanKind,
   PolicyDecisionPoint,

@@ -1,4 +1,4 @@
-import { auditRecord } from "./audit-record";
+import { auditRecord } from "./recording";
 import type { SessionContext } from "./context";
 import { within } from "./deadline";
 import type { DenyDecision } from "./decision";

@@ -1,6 +1,4 @@
-import type { SessionContext } from "./context";
-import type { Denial, DenialCode, Remediation } from "./denial";
-import type { Evaluation } from "./evaluation";
+import type { DenialCode, Remediation } from "./denial";
 import type { JsonValue } from "./json";
 
 /** One decision, or one look-up, as it is kept. Names are the wire's: a record is one line of JSON. */
@@ -44,44 +42,3 @@ export interface AuditRecord {
 
 /** `look_up`: asked in order to show or hide, not to act. */
 export type AuditFlag = "look_up";
-
-export async function auditRecord(
-  { guard, id, agent, task }: SessionContext,
-  evaluation: Evaluation,
-  denial?: Denial,
-  detail?: string,
-  flags: readonly AuditFlag[] = [],
-): Promise<AuditRecord> {
-  const { answers } = evaluation;
-  const subject = evaluation.checked?.[0].principal;
-  const args = guard.recordArguments ? evaluation.hop?.attr.arguments : undefined;
-  const digest = await evaluation.digest;
-  return Object.freeze({
-    time: guard.clock().toISOString(),
-    decision_id: evaluation.decisionId,
-    effect: denial ? "deny" : "allow",
-    ...(denial && { code: denial.code, reason: denial.reason }),
-    ...(denial?.remediation && { remediation: denial.remediation }),
-    ...(denial?.refused_by !== undefined && { refused_by: denial.refused_by }),
-    ...(detail !== undefined && { detail }),
-    pdp_call_ids: answers.flatMap(({ callId }) => callId ?? []),
-    matched_policies: [...new Set(answers.flatMap(({ matchedPolicies }) => [...matchedPolicies.values()]))],
-    ...(guard.policyRevision !== undefined && { policy_revision: guard.policyRevision }),
-    hop: evaluation.label,
-    subject: { id: subject?.id ?? "unknown", roles: subject?.roles ?? [] },
-    agent: {
-      id: agent.id,
-      roles: agent.roles,
-      ...(agent.harness !== undefined && { harness: agent.harness }),
-      ...(agent.version !== undefined && { version: agent.version }),
-    },
-    chain: [],
-    ...(task && { task: task.id }),
-    session: id,
-    step: evaluation.session?.steps ?? 0,
-    ms: Math.round((performance.now() - evaluation.startedAt) * 1000) / 1000,
-    ...(digest !== undefined && { arguments_digest: digest }),
-    ...(args !== undefined && { arguments: args }),
-    flags,
-  });
-}

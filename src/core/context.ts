@@ -10,7 +10,7 @@ import type {
 } from "./ports";
 import type { Agent, CheckedPrincipal, Task } from "./principal";
 import type { StandardSchema } from "./standard-schema";
-import type { VisibilityCache } from "./visibility";
+import type { VisibilityCache } from "./visibility-cache";
 
 /** What a guard is made of, once its options are read. */
 export interface GuardContext {

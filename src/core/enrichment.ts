@@ -3,7 +3,7 @@ import { callWithin } from "./deadline";
 import type { Evaluation } from "./evaluation";
 import type { HopSnapshot } from "./hop";
 import { snapshot } from "./json";
-import type { PdpPrincipal } from "./ports";
+import type { PdpPrincipal } from "./principal";
 
 /** Finds out what the policy wants to know about the target. A provider that fails denies the hop. */
 export async function enrich(

@@ -4,7 +4,7 @@ import type { Evaluation } from "./evaluation";
 import { readExplanation } from "./explanation";
 import type { HopSnapshot } from "./hop";
 import { snapshot } from "./json";
-import type { PdpPrincipal } from "./ports";
+import type { PdpPrincipal } from "./principal";
 import { Refusal } from "./refusal";
 
 /** Runs the user's own hooks, one after the other: a later one sees the facts of the earlier. They add facts or deny, never allow. */

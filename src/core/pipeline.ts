@@ -1,5 +1,5 @@
 import { attempt } from "./attempt";
-import { auditRecord } from "./audit-record";
+import { auditRecord } from "./recording";
 import type { CheckOptions, SessionContext } from "./context";
 import { within } from "./deadline";
 import type { Decision } from "./decision";

@@ -4,16 +4,9 @@
 import type { AuditRecord } from "./audit-record";
 import type { HopSnapshot } from "./hop";
 import type { JsonObject, JsonValue } from "./json";
-import type { Authentication, PrincipalInput } from "./principal";
+import type { Authentication, PdpPrincipal, PrincipalInput } from "./principal";
 
 // ---------------------------------------------------------------------------------------------------------------- decisions
-
-/** A principal as the PDP sees it. Checks that share the very same object may share a request. */
-export interface PdpPrincipal {
-  readonly id: string;
-  readonly roles: readonly string[];
-  readonly attr: JsonObject;
-}
 
 /** The actions that one principal asks for on one resource. */
 export interface PdpQuery {

@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { parseOptions } from "./options";
 import { isJsonObject, snapshot, type JsonObject, type JsonValue } from "./json";
-import type { PdpPrincipal } from "./ports";
 
 /** How the identity is known; the policy reads it as `P.attr.auth`. */
 export interface Authentication {
@@ -106,6 +105,13 @@ export interface Actors {
   readonly auth: Authentication;
   readonly agent: Agent;
   readonly task: Task | undefined;
+}
+
+/** A principal as the PDP sees it. Checks that share the very same object may share a request. */
+export interface PdpPrincipal {
+  readonly id: string;
+  readonly roles: readonly string[];
+  readonly attr: JsonObject;
 }
 
 /** A principal to be checked, with the name that a denial gives it. */

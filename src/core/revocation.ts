@@ -1,7 +1,44 @@
+import { z } from "zod";
 import type { SessionContext } from "./context";
 import { within } from "./deadline";
 import type { CheckedPrincipal } from "./principal";
+import { parseOptions } from "./options";
+import type { Revocation, RevocationTarget } from "./ports";
 import { Refusal } from "./refusal";
+
+/** Why authority was withdrawn, and by whom: for the audit record, never for the agent. */
+export interface RevocationDetails {
+  readonly reason?: string;
+  readonly author?: string;
+}
+
+/** A member that is there and undefined is refused: it would revoke nothing, and nobody would be told. */
+const targetSchema = z
+  .strictObject({
+    session: z.string().min(1).exactOptional(),
+    task: z.string().min(1).exactOptional(),
+    agent: z.string().min(1).exactOptional(),
+    principal: z.string().min(1).exactOptional(),
+  })
+  .refine(
+    (target) => Object.keys(target).length === 1,
+    "name exactly one of session, task, agent, principal",
+  );
+
+const revocationDetailsSchema = z.strictObject({
+  reason: z.string().exactOptional(),
+  author: z.string().exactOptional(),
+});
+
+/** @throws {ConfigurationError} for a target that is not exactly one thing. */
+export const parseTarget = (target: unknown, option: string): RevocationTarget =>
+  parseOptions(targetSchema, option, target);
+
+/** @throws {ConfigurationError} naming what is wrong. */
+export function newRevocation(target: unknown, details: unknown, at: Date): Revocation {
+  const reasons = parseOptions(revocationDetailsSchema, "revoke", details);
+  return { ...reasons, target: parseTarget(target, "revoke"), at: at.toISOString() };
+}
 
 /** @throws {Refusal} `revoked` if anything that this session's authority rests on has been withdrawn. */
 export async function refuseRevoked(

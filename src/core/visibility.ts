@@ -1,5 +1,5 @@
 import { attempt } from "./attempt";
-import { auditRecord } from "./audit-record";
+import { auditRecord } from "./recording";
 import type { SessionContext } from "./context";
 import { within } from "./deadline";
 import type { DenyDecision } from "./decision";
@@ -7,16 +7,12 @@ import { newEvaluation, type Evaluation } from "./evaluation";
 import type { HopSnapshot } from "./hop";
 import type { JsonObject } from "./json";
 import { resourceAttributes } from "./policy";
-import type { PdpPrincipal, PlanKind } from "./ports";
-import type { CheckedPrincipal } from "./principal";
+import type { PdpPrincipal } from "./principal";
 import { Refusal } from "./refusal";
 import { refuseRevoked } from "./revocation";
+import type { Visibility } from "./visibility-cache";
 
-/**
- * Whether a principal may use a thing: whatever the arguments (`always`), depending on them (`conditional`), or in no case (`never`, hidden).
- * It is for showing and hiding only; each call is checked on its own arguments.
- */
-export type Visibility = PlanKind;
+export type { Visibility } from "./visibility-cache";
 
 /** Things of one kind that are asked about together: the actions of one resource share its attributes. */
 export interface LookUp {
@@ -33,33 +29,6 @@ const ORDER: readonly Visibility[] = ["never", "conditional", "always"];
 const MAX_PLANS_AT_ONCE = 20;
 /** A PDP takes at most 50 actions a resource. */
 const MAX_ACTIONS_AT_ONCE = 50;
-
-/** More than a session's servers can sensibly list; a server that makes names up cannot fill the memory. */
-const MAX_REMEMBERED = 10_000;
-
-/** Remembers visibility within a session, for seconds, and for as long as the principal is the same. A decision is never remembered. */
-export class VisibilityCache {
-  #principals: readonly CheckedPrincipal[] | undefined;
-  readonly #entries = new Map<string, { readonly until: number; readonly visibility: Visibility }>();
-
-  constructor(readonly ttlMs: number) {}
-
-  /** What is remembered about these principals; what was about others is forgotten. */
-  of(principals: readonly CheckedPrincipal[]): this {
-    if (this.#principals !== principals || this.#entries.size > MAX_REMEMBERED) this.#entries.clear();
-    this.#principals = principals;
-    return this;
-  }
-
-  get(key: string): Visibility | undefined {
-    const entry = this.#entries.get(key);
-    return entry && entry.until > performance.now() ? entry.visibility : undefined;
-  }
-
-  set(key: string, visibility: Visibility): void {
-    if (this.ttlMs > 0) this.#entries.set(key, { until: performance.now() + this.ttlMs, visibility });
-  }
-}
 
 /** Resolves to a denial when the PDP, the state or the audit cannot be reached, or authority was revoked: nothing is to be shown then. */
 export async function lookUp(

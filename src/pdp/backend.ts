@@ -1,10 +1,20 @@
 import { PdpError } from "../core/pdp-error";
-import type { PdpPrincipal, PdpQuery } from "../core/ports";
+import type { PdpQuery } from "../core/ports";
+import type { PdpPrincipal } from "../core/principal";
 
 /** One resource with its actions, as it stands in a request of several. */
 export interface ResourceCheck {
   readonly actions: readonly string[];
   readonly resource: PdpQuery["resource"] & { readonly policyVersion?: string; readonly scope?: string };
+  /** The two above as JSON: written once, for the request and to know its size. */
+  readonly json: string;
+}
+
+export function resourceCheck(
+  actions: ResourceCheck["actions"],
+  resource: ResourceCheck["resource"],
+): ResourceCheck {
+  return { actions, resource, json: JSON.stringify({ actions, resource }) };
 }
 
 export interface PrincipalInRequest extends PdpPrincipal {

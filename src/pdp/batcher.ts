@@ -28,7 +28,6 @@ const MAX_BYTES = 3 * 1024 * 1024;
  */
 export class Batcher {
   readonly #waiting = new Map<BatchKey, Pending[]>();
-  readonly #encoder = new TextEncoder();
 
   constructor(
     private readonly backend: Backend,
@@ -54,7 +53,7 @@ export class Batcher {
       };
       const pending: Pending = {
         check,
-        bytes: this.#encoder.encode(JSON.stringify(check)).byteLength,
+        bytes: Buffer.byteLength(check.json),
         deadline: performance.now() + this.timeoutMs,
         signal,
         resolve: settle(resolve),

@@ -1,6 +1,6 @@
 import { PdpError } from "../core/pdp-error";
 import { readCheckAnswer } from "./answer";
-import type { Backend } from "./backend";
+import { resourceCheck, type Backend } from "./backend";
 
 const PRINCIPAL = { id: "hopguard_canary", roles: ["hopguard_canary"], attr: {} };
 
@@ -14,7 +14,7 @@ export async function provePdpDenies(backend: Backend, timeoutMs: number): Promi
   const request = {
     requestId: crypto.randomUUID(),
     principal: PRINCIPAL,
-    checks: [{ actions: [action], resource: { kind: "hopguard_canary", id: crypto.randomUUID(), attr: {} } }],
+    checks: [resourceCheck([action], { kind: "hopguard_canary", id: crypto.randomUUID(), attr: {} })],
     annotations: {},
   };
   const answer = await backend.check(request, { signal: new AbortController().signal, timeoutMs });

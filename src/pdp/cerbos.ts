@@ -1,8 +1,9 @@
 import { ConfigurationError } from "../core/errors";
 import { PdpError } from "../core/pdp-error";
-import type { PdpPrincipal, PdpQuery, PolicyDecisionPoint } from "../core/ports";
+import type { PdpQuery, PolicyDecisionPoint } from "../core/ports";
+import type { PdpPrincipal } from "../core/principal";
 import { readPlanAnswer } from "./answer";
-import type { Backend, PrincipalInRequest } from "./backend";
+import { resourceCheck, type Backend, type PrincipalInRequest } from "./backend";
 import { Batcher, type BatchKey } from "./batcher";
 import { provePdpDenies } from "./canary";
 import { clientBackend, type CerbosClient } from "./client-backend";
@@ -77,7 +78,7 @@ function assemble(backend: Backend, { timeoutMs, policyVersion, scope }: ParsedC
     async check(query, { signal } = {}) {
       const key = keyOf(query);
       const resource = { ...query.resource, ...selection(key.principal) };
-      return batcher.add(key, { actions: query.actions, resource }, signal);
+      return batcher.add(key, resourceCheck(query.actions, resource), signal);
     },
     async plan(query, { signal } = {}) {
       const deadline = performance.now() + timeoutMs;

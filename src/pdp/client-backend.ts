@@ -40,7 +40,7 @@ export function clientBackend(client: CerbosClient): Backend {
             requestId,
             includeMetadata: true,
             principal: principal as never,
-            resources: checks as never,
+            resources: checks.map(({ actions, resource }) => ({ actions, resource })) as never,
             requestContext: { annotations: { ...annotations } },
           },
           { signal },

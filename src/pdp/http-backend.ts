@@ -13,8 +13,8 @@ const MAX_ANSWER_LENGTH = 8 * 1024 * 1024;
 export function httpBackend(base: URL, headers: Readonly<Record<string, string>>): Backend {
   const exchange = createExchange(base, headers, MAX_ANSWER_LENGTH);
 
-  const post = async (path: string, body: unknown, options: ExchangeOptions): Promise<unknown> => {
-    const { status, contentType, text } = await exchange.post(path, JSON.stringify(body), options);
+  const post = async (path: string, body: string, options: ExchangeOptions): Promise<unknown> => {
+    const { status, contentType, text } = await exchange.post(path, body, options);
     if (status === 400 || status === 413 || status === 429) {
       throw new RequestRefusedError(`the PDP answered ${status}: ${text.slice(0, 500)}`);
     }
@@ -35,18 +35,20 @@ export function httpBackend(base: URL, headers: Readonly<Record<string, string>>
   };
 
   return {
-    check: ({ requestId, principal, checks, annotations }, options) =>
-      post(
-        "api/check/resources",
-        { requestId, includeMeta: true, principal, resources: checks, requestContext: { annotations } },
-        options,
-      ),
-    plan: ({ requestId, principal, resource, action, annotations }, options) =>
-      post(
-        "api/plan/resources",
-        { requestId, principal, resource, action, requestContext: { annotations } },
-        options,
-      ),
+    check({ requestId, principal, checks, annotations }, options) {
+      const envelope = JSON.stringify({
+        requestId,
+        includeMeta: true,
+        principal,
+        requestContext: { annotations },
+      });
+      const resources = checks.map(({ json }) => json).join(",");
+      return post("api/check/resources", `${envelope.slice(0, -1)},"resources":[${resources}]}`, options);
+    },
+    plan({ requestId, principal, resource, action, annotations }, options) {
+      const body = { requestId, principal, resource, action, requestContext: { annotations } };
+      return post("api/plan/resources", JSON.stringify(body), options);
+    },
     close: () => exchange.close(),
   };
 }

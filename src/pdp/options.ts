@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ConfigurationError } from "../core/errors";
 import { parseOptions } from "../core/options";
-import type { PdpPrincipal } from "../core/ports";
+import type { PdpPrincipal } from "../core/principal";
 
 /** How the PDP is asked. */
 export interface CerbosOptions {

@@ -34,6 +34,7 @@ export interface ConformanceTarget {
   stream?(name: string): Promise<unknown>;
   /** A client that the user derives from the guarded one. */
   derive?(): ConformanceTarget;
+  /** Closes both. */
   close(): Promise<void>;
 }
 

@@ -6,6 +6,7 @@ export type StubRule = (query: PdpQuery, action: string) => StubAnswer | undefin
 /** `true` allows; an object denies with the output that a policy would give. */
 export type StubAnswer = boolean | { readonly reason: string; readonly remediation?: JsonValue };
 
+/** What a stubbed PDP answers. */
 export interface StubPdpOptions {
   /** The first rule that answers decides. None: denied. */
   readonly rules?: readonly StubRule[];

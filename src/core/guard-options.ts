@@ -1,0 +1,126 @@
+import { z } from "zod";
+import type { Candidates } from "./capabilities";
+import type { GuardContext } from "./context";
+import { ConfigurationError } from "./errors";
+import { isFactName } from "./names";
+import { aFunction, objectWith } from "./option-types";
+import { parseOptions } from "./options";
+import type {
+  AttributeProvider,
+  AuditSink,
+  Guardrail,
+  IdentityVerifier,
+  PolicyDecisionPoint,
+  RevocationStore,
+  StateStore,
+} from "./ports";
+
+/** What a guard is made of. Only `pdp` is needed. */
+export interface GuardOptions {
+  /** Who decides: `cerbos("http://localhost:3592")` from `hopguard/cerbos`. */
+  readonly pdp: PolicyDecisionPoint;
+  /** Where audit records go. Default: one JSON line each on stderr. What cannot be recorded is not allowed. */
+  readonly audit?: AuditSink | AuditSink["write"];
+  /** Where sessions are counted and revocations are kept. Default: this process's memory. */
+  readonly state?: StateStore;
+  /** Proves who a token speaks for; needed for `session({ token })`. */
+  readonly identity?: IdentityVerifier;
+  /**
+   * Whether the agent is context of the subject's check only (`"context"`, the default), or also a principal of its own with its roles and
+   * the role `agent`, which must be allowed as well (`"principal"`).
+   */
+  readonly agents?: "context" | "principal";
+  /** Providers of `R.attr.facts.<name>`. */
+  readonly enrich?: readonly AttributeProvider[];
+  /** Pre-call hooks of your own: they may add facts or deny, and can never allow. */
+  readonly guardrails?: readonly Guardrail[];
+  /** Whether an agent reads the policy's reason and remediation (`"explain"`, the default) or only that it was denied (`"hide"`). */
+  readonly denials?: "explain" | "hide";
+  /** `R.attr.context.environment`: `production`, `staging`, … */
+  readonly environment?: string;
+  /** What `session.capabilities()` asks about by default. */
+  readonly catalogue?: Candidates;
+  /** Recorded with each decision: a Git revision, or a digest of the bundle. */
+  readonly policyRevision?: string;
+  /** Keep arguments in the audit records in clear. Default false: only their digest is kept. */
+  readonly recordArguments?: boolean;
+  /** Milliseconds for which a session remembers what to show. Default 5000; 0 turns it off. Decisions are never remembered. */
+  readonly visibilityTtlMs?: number;
+  /** Milliseconds that any one of identity, state, audit, a provider or a guardrail may take. Default 1000. Later is a denial. */
+  readonly timeoutMs?: number;
+  /** The largest call that is looked at. Default 64 levels and 1,048,576 characters of JSON; more is denied. */
+  readonly limits?: { readonly maxDepth?: number; readonly maxLength?: number };
+  /** The time of day for records. Default `() => new Date()`. */
+  readonly clock?: () => Date;
+}
+
+/** The object itself is kept, so that a class with state of its own works. */
+const hook = <T extends { readonly name: string }>(method: string) =>
+  objectWith<T>(method).refine(
+    ({ name }) => isFactName(name),
+    "expected a name of letters, digits and _: it becomes R.attr.facts.<name>",
+  );
+const storeOfRevocations = objectWith<RevocationStore>("find", "revoke", "restore");
+const names = z.array(z.string());
+
+const guardSchema = z.strictObject({
+  pdp: objectWith<PolicyDecisionPoint>("check", "plan"),
+  audit: z.union([objectWith<AuditSink>("write"), aFunction<AuditSink["write"]>()]),
+  state: objectWith<StateStore>("session").refine(
+    ({ revocations }) => storeOfRevocations.safeParse(revocations).success,
+    "expected `revocations` with find(), revoke() and restore()",
+  ),
+  identity: objectWith<IdentityVerifier>("verify").optional(),
+  agents: z.enum(["context", "principal"]).default("context"),
+  enrich: z.array(hook<AttributeProvider>("provide")).default([]),
+  guardrails: z.array(hook<Guardrail>("check")).default([]),
+  denials: z.enum(["explain", "hide"]).default("explain"),
+  environment: z.string().min(1).optional(),
+  catalogue: z
+    .strictObject({
+      models: names.optional(),
+      servers: names.optional(),
+      tools: z.record(z.string(), names).optional(),
+      toolsets: z.record(z.string(), names).optional(),
+      agents: names.optional(),
+    })
+    .default({}),
+  policyRevision: z.string().min(1).optional(),
+  recordArguments: z.boolean().default(false),
+  visibilityTtlMs: z.int().nonnegative().max(60_000).default(5000),
+  timeoutMs: z.int().positive().max(60_000).default(1000),
+  limits: z
+    .strictObject({
+      maxDepth: z.int().positive().max(90).optional(),
+      maxLength: z.int().positive().optional(),
+    })
+    .default({}),
+  clock: aFunction<() => Date>().default(() => () => new Date()),
+});
+
+/** The options as the guard works with them. */
+export interface ParsedGuardOptions {
+  readonly context: GuardContext;
+  readonly identity: IdentityVerifier | undefined;
+  readonly catalogue: Candidates;
+}
+
+/** @throws {ConfigurationError} naming every wrong option. */
+export function parseGuardOptions(given: unknown): ParsedGuardOptions {
+  const { audit, catalogue, identity, ...options } = parseOptions(guardSchema, "createGuard", given);
+  refuseSharedNames([...options.enrich, ...options.guardrails]);
+  const context = Object.freeze({
+    ...options,
+    audit: typeof audit === "function" ? { write: audit } : audit,
+  }) as GuardContext;
+  return { context, identity, catalogue: catalogue as Candidates };
+}
+
+function refuseSharedNames(hooks: readonly { readonly name: string }[]): void {
+  const seen = new Set<string>();
+  for (const { name } of hooks) {
+    if (seen.has(name))
+      throw new ConfigurationError(`createGuard: two providers or guardrails are named "${name}"`);
+    seen.add(name);
+  }
+}
