@@ -56,6 +56,7 @@ export type {
   GuardrailInput,
   GuardrailResult,
   IdentityVerifier,
+  MaybePromise,
   PdpAnswer,
   PdpOutput,
   PdpQuery,

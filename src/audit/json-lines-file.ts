@@ -1,4 +1,5 @@
-import { open, type FileHandle } from "node:fs/promises";
+import { appendFileSync, closeSync, constants, fdatasync, fstatSync, openSync, readSync } from "node:fs";
+import { promisify } from "node:util";
 import { z } from "zod";
 import type { AuditRecord } from "../core/audit-record";
 import { parseOptions } from "../core/options";
@@ -23,61 +24,65 @@ const schema = z.strictObject({
   sync: z.boolean().default(false),
 });
 
+const toDisk = promisify(fdatasync);
+
+/** Without O_NONBLOCK a pipe that nobody empties would stop the process; with it the write fails, and nothing is allowed. */
+const FLAGS = constants.O_APPEND | constants.O_CREAT | constants.O_RDWR | constants.O_NONBLOCK;
+
 /**
- * Appends records to a file, one JSON line each. `write` resolves when the operating system has the line, and rejects when the disk is full or
- * the file cannot be opened: then nothing is allowed. Records that arrive while a write is under way go out together with the next.
+ * Appends records to a file, one JSON line each. A record that cannot be written, because the disk is full or the file cannot be opened,
+ * means that nothing is allowed.
+ *
+ * A line goes to the operating system synchronously: that takes microseconds, a twentieth of what handing it to another thread costs.
  *
  * @throws {ConfigurationError} naming the wrong option.
  */
 export function jsonLinesFile(path: string | URL, options: JsonLinesFileOptions = {}): JsonLinesFile {
   const { sync } = parseOptions(schema, "jsonLinesFile", { path, ...options });
-  let file: Promise<FileHandle> | undefined;
-  let waiting: { lines: string[]; written: Promise<void> } | undefined;
+  let file: number | undefined;
+  /** The last `fdatasync`, and the one that waits for it to end; lines that are written meanwhile share it. */
   let last: Promise<void> = Promise.resolve();
+  let waiting: Promise<void> | undefined;
 
-  const flush = async (batch: { lines: string[] }): Promise<void> => {
-    waiting = undefined;
+  const append = (line: string): number => {
     file ??= openAtNewLine(path);
     try {
-      const handle = await file;
-      await handle.appendFile(batch.lines.join(""));
-      if (sync) await handle.datasync();
+      appendFileSync(file, line);
+      return file;
     } catch (error) {
       // Opened anew by the next write: the disk may have been emptied, or the folder made, meanwhile.
-      const broken = file;
+      closeSync(file);
       file = undefined;
-      await broken.then((handle) => handle.close()).catch(() => undefined);
       throw error;
     }
   };
 
   return {
-    write(record: AuditRecord): Promise<void> {
-      if (!waiting) {
-        const batch: { lines: string[]; written: Promise<void> } = { lines: [], written: Promise.resolve() };
-        // A batch begins when the one before it has ended, however that ended.
-        batch.written = last.catch(() => undefined).then(() => flush(batch));
-        waiting = batch;
-        last = batch.written;
-      }
-      waiting.lines.push(`${jsonLine(record)}\n`);
-      return waiting.written;
+    async write(record: AuditRecord): Promise<void> {
+      const descriptor = append(`${jsonLine(record)}\n`);
+      if (!sync) return;
+      waiting ??= last = last
+        .catch(() => undefined)
+        .then(() => {
+          waiting = undefined;
+          return toDisk(descriptor);
+        });
+      await waiting;
     },
     async close(): Promise<void> {
       await last.catch(() => undefined);
-      await (await file)?.close();
+      if (file !== undefined) closeSync(file);
       file = undefined;
     },
   };
 }
 
 /** A full disk, or a process that was killed, may have left a line without its end, which would swallow the next record. */
-async function openAtNewLine(path: string | URL): Promise<FileHandle> {
-  const file = await open(path, "a+", 0o600);
-  const { size } = await file.stat();
-  if (size > 0) {
-    const { buffer } = await file.read(Buffer.alloc(1), 0, 1, size - 1);
-    if (buffer.toString() !== "\n") await file.appendFile("\n");
-  }
+function openAtNewLine(path: string | URL): number {
+  const file = openSync(path, FLAGS, 0o600);
+  const { size } = fstatSync(file);
+  const last = Buffer.alloc(1);
+  if (size > 0 && readSync(file, last, 0, 1, size - 1) === 1 && last.toString() !== "\n")
+    appendFileSync(file, "\n");
   return file;
 }

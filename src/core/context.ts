@@ -4,6 +4,7 @@ import type {
   AuditSink,
   AttributeProvider,
   Guardrail,
+  MaybePromise,
   PolicyDecisionPoint,
   SessionCounter,
   StateStore,
@@ -39,7 +40,7 @@ export interface SessionContext {
   readonly visibility: VisibilityCache;
   readonly annotations: Readonly<Record<string, string>>;
   /** Whom to ask the PDP about; verified anew on every hop where there is a token. The same objects while nothing has changed. */
-  identify(): Promise<readonly [CheckedPrincipal, ...CheckedPrincipal[]]>;
+  identify(): MaybePromise<readonly [CheckedPrincipal, ...CheckedPrincipal[]]>;
 }
 
 /** Options of one check. */

@@ -51,8 +51,12 @@ export function assembleGuard(given: GuardOptions & Required<Pick<GuardOptions, 
       await proveIdentity(session);
       return createSession(session, catalogue);
     },
-    revoke: async (target, details = {}) => state.revocations.revoke(newRevocation(target, details, clock())),
-    restore: async (target) => state.revocations.restore(parseTarget(target, "restore")),
+    revoke: async (target, details = {}) => {
+      await state.revocations.revoke(newRevocation(target, details, clock()));
+    },
+    restore: async (target) => {
+      await state.revocations.restore(parseTarget(target, "restore"));
+    },
   });
 }
 

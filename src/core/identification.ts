@@ -16,7 +16,11 @@ export function identification(
   identity: IdentityVerifier | undefined,
   agents: GuardContext["agents"],
 ): Identify {
-  if (principal) return asserted(checkedPrincipals({ agent, task, principal, auth: ASSERTED }, agents));
+  if (principal) {
+    // The caller's word. The same objects on every hop, so that checks of one session can share a request.
+    const checked = checkedPrincipals({ agent, task, principal, auth: ASSERTED }, agents);
+    return () => checked;
+  }
   if (!identity || token === undefined) {
     throw new ConfigurationError("session.token: needs the guard's option `identity` to verify it");
   }
@@ -24,12 +28,6 @@ export function identification(
 }
 
 const ASSERTED = { method: "asserted", verified: false } as const;
-
-/** The caller's word. The same objects on every hop, so that checks of one session can share a request. */
-function asserted(checked: readonly [CheckedPrincipal, ...CheckedPrincipal[]]): Identify {
-  const answer = Promise.resolve(checked);
-  return () => answer;
-}
 
 /** The verifier's word, asked on every hop. The same objects as long as it says the same. */
 function verified(

@@ -39,6 +39,29 @@ export function snapshot(value: unknown, limits: JsonLimits = {}): JsonValue {
   return freezeJson(JSON.parse(text) as JsonValue, limits);
 }
 
+/**
+ * Takes over a value that a schema has made. Plain JSON is frozen as it is, which costs a fifth of a snapshot; anything else becomes what
+ * `JSON.stringify` would make of it.
+ *
+ * @throws {InvalidJsonError}
+ */
+export function adoptJson(value: unknown, limits: JsonLimits = {}): JsonValue {
+  return isPlainJson(value, limits.maxDepth ?? DEFAULT_MAX_DEPTH)
+    ? freezeJson(value, limits)
+    : snapshot(value, limits);
+}
+
+function isPlainJson(value: unknown, depth: number): value is JsonValue {
+  if (typeof value === "string" || typeof value === "boolean" || value === null) return true;
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object" || depth === 0) return false;
+  if (Array.isArray(value)) return value.every((item) => isPlainJson(item, depth - 1));
+  if (Object.getPrototypeOf(value) !== Object.prototype || Object.hasOwn(value, "toJSON")) return false;
+  return Object.values(Object.getOwnPropertyDescriptors(value)).every(
+    (member) => member.enumerable === true && "value" in member && isPlainJson(member.value, depth - 1),
+  );
+}
+
 export function checkLength(text: string, { maxLength = DEFAULT_MAX_LENGTH }: JsonLimits): void {
   if (text.length > maxLength) throw new InvalidJsonError(`is longer than ${maxLength} characters of JSON`);
 }
@@ -81,23 +104,4 @@ function checkKey(key: string): void {
 
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** JSON text with members in one order, so that equal values have equal digests (RFC 8785, for values that came from JSON). */
-export function canonicalJson(value: JsonValue): string {
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${(value as readonly JsonValue[]).map(canonicalJson).join(",")}]`;
-  const object = value as JsonObject;
-  const members = Object.keys(object)
-    .sort()
-    .map((key) => `${JSON.stringify(key)}:${canonicalJson(object[key] as JsonValue)}`);
-  return `{${members.join(",")}}`;
-}
-
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-
-/** SHA-256 over the canonical text, as `sha-256:<hex>`. */
-export async function digestJson(value: JsonValue): Promise<string> {
-  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(canonicalJson(value)));
-  return `sha-256:${Array.from(new Uint8Array(bytes), (byte) => HEX[byte]).join("")}`;
 }

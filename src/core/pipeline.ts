@@ -7,7 +7,7 @@ import { enrich } from "./enrichment";
 import { newEvaluation } from "./evaluation";
 import { applyGuardrails } from "./guardrails";
 import { describeHop, readHop, snapshotHop, withValidArguments, type Hop } from "./hop";
-import { digestJson } from "./json";
+import { digestJson } from "./digest";
 import { askPdp } from "./policy";
 import { Refusal } from "./refusal";
 import { refuseRevoked } from "./revocation";

@@ -97,6 +97,9 @@ export interface AttributeProvider {
 
 // ---------------------------------------------------------------------------------------------------------------- state
 
+/** A store in memory answers at once; one on the network with a promise. */
+export type MaybePromise<T> = T | Promise<T>;
+
 /** Exactly one member is given. */
 export interface RevocationTarget {
   readonly session?: string;
@@ -117,11 +120,11 @@ export interface Revocation {
 /** Where revocations are kept. A rejection denies the hop with `state_unavailable`. */
 export interface RevocationStore {
   /** Resolves when every later `find` will see it. */
-  revoke(revocation: Revocation): Promise<void>;
+  revoke(revocation: Revocation): void | Promise<void>;
   /** Takes a revocation back. */
-  restore(target: RevocationTarget): Promise<void>;
+  restore(target: RevocationTarget): void | Promise<void>;
   /** The first of the targets that is revoked. */
-  find(targets: readonly RevocationTarget[]): Promise<Revocation | undefined>;
+  find(targets: readonly RevocationTarget[]): MaybePromise<Revocation | undefined>;
 }
 
 /** `R.attr.context.session`: what has happened so far, the hop in question counted. */
@@ -138,11 +141,11 @@ export interface SessionFacts {
 /** Counts the hops of one session. A rejection denies the hop with `state_unavailable`. */
 export interface SessionCounter {
   /** Counts an attempt, atomically, and answers with the counts that include it. */
-  begin(action: string): Promise<SessionFacts>;
+  begin(action: string): MaybePromise<SessionFacts>;
   /** Counts how an attempt that was begun has ended. */
-  settle(action: string, effect: "allow" | "deny"): Promise<void>;
+  settle(action: string, effect: "allow" | "deny"): void | Promise<void>;
   /** The counts as they stand, for look-ups. */
-  peek(): Promise<SessionFacts>;
+  peek(): MaybePromise<SessionFacts>;
 }
 
 /** Where sessions are counted and revocations are kept. In memory by default. A store that cannot be read denies. */

@@ -18,15 +18,13 @@ function memoryRevocations(): RevocationStore {
   return {
     revoke(revocation) {
       revoked.set(key(revocation.target), revocation);
-      return Promise.resolve();
     },
     restore(target) {
       revoked.delete(key(target));
-      return Promise.resolve();
     },
     find(targets) {
-      if (revoked.size === 0) return Promise.resolve(undefined);
-      return Promise.resolve(targets.map((target) => revoked.get(key(target))).find(Boolean));
+      if (revoked.size === 0) return undefined;
+      return targets.map((target) => revoked.get(key(target))).find(Boolean);
     },
   };
 }
@@ -58,13 +56,12 @@ function memorySession(id: string, startedAt: Date): SessionCounter {
     begin(action) {
       steps++;
       count(attempts, action);
-      return Promise.resolve(facts());
+      return facts();
     },
     settle(action, effect) {
       if (effect === "allow") count(calls, action);
       else denials++;
-      return Promise.resolve();
     },
-    peek: () => Promise.resolve(facts()),
+    peek: facts,
   };
 }

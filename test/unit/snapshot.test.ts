@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { canonicalJson, digestJson, InvalidJsonError, snapshot, type JsonValue } from "../../src/core/json";
+import { canonicalJson, digestJson } from "../../src/core/digest";
+import { InvalidJsonError, snapshot, type JsonValue } from "../../src/core/json";
 
 const refusal = (value: unknown, limits?: Parameters<typeof snapshot>[1]): string => {
   try {

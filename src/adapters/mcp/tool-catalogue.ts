@@ -1,4 +1,5 @@
-import { canonicalJson, isJsonObject, type JsonObject, type JsonValue } from "../../core/json";
+import { canonicalJson } from "../../core/digest";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json";
 import { isToolName } from "../../core/names";
 import type { StandardSchema } from "../../index";
 import { jsonSchema } from "../shared/json-schema";
