@@ -3,10 +3,12 @@ import { defineConfig } from "vitest/config";
 import tsconfig from "./tsconfig.json" with { type: "json" };
 
 /** Tests import `hopguard/…` as a user does; the names lead to the sources, so that no build is needed first. */
-const alias = Object.entries(tsconfig.compilerOptions.paths).map(([name, [path]]) => ({
-  find: new RegExp(`^${name}$`),
-  replacement: fileURLToPath(new URL(path as string, import.meta.url)),
-}));
+const alias = Object.entries(tsconfig.compilerOptions.paths).flatMap(([name, paths]) =>
+  paths.map((path) => ({
+    find: new RegExp(`^${name}$`),
+    replacement: fileURLToPath(new URL(path, import.meta.url)),
+  })),
+);
 
 export default defineConfig({
   resolve: { alias },

@@ -60,6 +60,7 @@ export type {
   PdpAnswer,
   PdpOutput,
   PdpQuery,
+  PdpValidationError,
   PlanKind,
   PolicyDecisionPoint,
   Revocation,

@@ -1,10 +1,5 @@
 import Anthropic from "@anthropic-ai/sdk";
-import {
-  Client,
-  StreamableHTTPClientTransport,
-  type CallToolResult,
-  type Tool,
-} from "@modelcontextprotocol/client";
+import { Client, StreamableHTTPClientTransport, type Tool } from "@modelcontextprotocol/client";
 import { findDenial, type Denial, type Session } from "hopguard";
 import { guardAnthropic } from "hopguard/anthropic";
 import { guardTransport } from "hopguard/mcp";
@@ -58,10 +53,7 @@ export class Agent {
   async call(name: string, args: unknown): Promise<string> {
     const known = this.#tools.get(name);
     if (!known) return `There is no tool ${name}.`;
-    const result = (await known.client.callTool({
-      name,
-      arguments: args as Record<string, unknown>,
-    })) as CallToolResult;
+    const result = await known.client.callTool({ name, arguments: args as Record<string, unknown> });
     return result.content.map((part) => (part.type === "text" ? part.text : "")).join("\n");
   }
 

@@ -1,6 +1,6 @@
 import { appendFileSync, closeSync, constants, fdatasync, fstatSync, openSync, readSync } from "node:fs";
 import { promisify } from "node:util";
-import { z } from "zod";
+import * as z from "zod";
 import type { AuditRecord } from "../core/audit-record";
 import { parseOptions } from "../core/options";
 import type { AuditSink } from "../core/ports";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { cleanText } from "./text";
 
 /** Why a hop was denied, for programs. The sentence is what an agent reads where the policy has no words of its own. */

@@ -9,13 +9,14 @@ const BRAND = Symbol.for("hopguard.error");
 /** The base of every error that hopguard throws: one `catch` sees them all. */
 export class HopguardError extends Error {
   static readonly code: string = "ERR_HOPGUARD";
+  /** Written out in each class: a minified class has no name to tell. */
+  override readonly name: string = "HopguardError";
   readonly code: string;
   /** @internal */
   readonly [BRAND]: readonly string[];
 
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
-    this.name = new.target.name;
     this.code = new.target.code;
     this[BRAND] = lineage(new.target);
   }
@@ -31,11 +32,13 @@ export class HopguardError extends Error {
 /** A wrong option, name or combination, found when it is given and not when it is first used. The message names the option. */
 export class ConfigurationError extends HopguardError {
   static override readonly code = "ERR_HOPGUARD_CONFIGURATION";
+  override readonly name: string = "ConfigurationError";
 }
 
 /** A hop was denied. `denial` is what the agent may read; everything else is in the audit record. */
 export class AuthorizationDeniedError extends HopguardError {
   static override readonly code: string = "ERR_HOPGUARD_DENIED";
+  override readonly name: string = "AuthorizationDeniedError";
   readonly denial: Denial;
 
   constructor(denial: Denial, options?: ErrorOptions) {
@@ -47,6 +50,7 @@ export class AuthorizationDeniedError extends HopguardError {
 /** A hop was denied for now: the denial's remediation is a step-up, which somebody may grant. */
 export class ApprovalRequiredError extends AuthorizationDeniedError {
   static override readonly code = "ERR_HOPGUARD_APPROVAL_REQUIRED";
+  override readonly name: string = "ApprovalRequiredError";
 }
 
 function lineage(errorClass: unknown): string[] {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Remediation } from "./denial";
 import type { PdpOutput } from "./ports";
 import { cleanText } from "./text";

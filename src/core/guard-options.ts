@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Candidates } from "./capabilities";
 import type { GuardContext } from "./context";
 import { ConfigurationError } from "./errors";

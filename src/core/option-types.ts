@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Options that are code of the operator's: they are called, and cannot be looked into. */
 export const aFunction = <T>() => z.custom<T>((value) => typeof value === "function", "expected a function");

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { parseOptions } from "./options";
 import { isJsonObject, snapshot, type JsonObject, type JsonValue } from "./json";
 
@@ -34,6 +34,21 @@ export interface AgentInput {
 export interface TaskInput {
   readonly id: string;
   readonly attr?: Readonly<Record<string, unknown>>;
+}
+
+/** The agent as it was read: plain, frozen JSON. */
+export interface Agent {
+  readonly id: string;
+  readonly roles: readonly string[];
+  readonly attr: JsonObject;
+  readonly harness?: string;
+  readonly version?: string;
+}
+
+/** The task as it was read: plain, frozen JSON. */
+export interface Task {
+  readonly id: string;
+  readonly attr: JsonObject;
 }
 
 const RESERVED = ["type", "auth", "agent", "subject", "delegation", "task"];
@@ -88,17 +103,11 @@ const agentSchema = z.strictObject({
 });
 const taskSchema = z.strictObject({ id: identifier, attr: attributes(["id"]) });
 
-/** An agent as it was read: {@link AgentInput} with every default in place. */
-export type Agent = Readonly<z.infer<typeof agentSchema>>;
-export type Task = Readonly<z.infer<typeof taskSchema>>;
-
-export const parseAgent = (input: unknown): Agent => frozen(parseOptions(agentSchema, "agent", input));
-export const parseTask = (input: unknown): Task => frozen(parseOptions(taskSchema, "task", input));
-
-/** Parsing copies; the snapshot makes plain, frozen JSON of what the attributes hold. */
-function frozen<T extends object>(value: T): T {
-  return snapshot(value) as T;
-}
+// Parsing copies; the snapshot makes plain, frozen JSON of what the attributes hold.
+export const parseAgent = (input: unknown): Agent =>
+  snapshot(parseOptions(agentSchema, "agent", input)) as unknown as Agent;
+export const parseTask = (input: unknown): Task =>
+  snapshot(parseOptions(taskSchema, "task", input)) as unknown as Task;
 
 export interface Actors {
   readonly principal: PrincipalInput;

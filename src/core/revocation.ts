@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { SessionContext } from "./context";
 import { within } from "./deadline";
 import type { CheckedPrincipal } from "./principal";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { PdpError } from "../core/pdp-error";
 import type { PdpAnswer, PlanKind } from "../core/ports";
 import type { CheckRequest, PlanRequest, ResourceCheck } from "./backend";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ConfigurationError } from "../core/errors";
 import { parseOptions } from "../core/options";
 import type { PdpPrincipal } from "../core/principal";

@@ -30,7 +30,10 @@ export async function grpc(workload: Workload) {
 }
 
 interface Cedar {
-  isAuthorized(call: unknown): { readonly type: string; readonly response?: { readonly decision: string } };
+  readonly isAuthorized: (call: unknown) => {
+    readonly type: string;
+    readonly response?: { readonly decision: string };
+  };
 }
 
 /** How fast a decision could be without leaving the process: Cedar in WebAssembly, on the same rule and arguments. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { assertKindPart, isToolName } from "../../core/names";
 import { parseOptions } from "../../core/options";
 import type { StandardSchema, ToolEffect } from "../../index";

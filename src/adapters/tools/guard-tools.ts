@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Denial } from "../../core/denial";
 import { AuthorizationDeniedError, ConfigurationError } from "../../core/errors";
 import type { ToolEffect } from "../../core/hop";

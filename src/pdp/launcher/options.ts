@@ -2,7 +2,7 @@ import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { z } from "zod";
+import * as z from "zod";
 import { ConfigurationError } from "../../core/errors";
 import { parseOptions } from "../../core/options";
 import { installedBinary } from "./binary";

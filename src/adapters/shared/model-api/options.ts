@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { ConfigurationError } from "../../../core/errors";
 import { isKindPart, isModelId, assertKindPart } from "../../../core/names";
 import { parseOptions } from "../../../core/options";

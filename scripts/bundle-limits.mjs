@@ -1,0 +1,77 @@
+const NODE = /^node:/;
+const CERBOS = /^@cerbos\//;
+const SDKS = /^(openai|@anthropic-ai\/sdk|@modelcontextprotocol\/.+|cerbos)$/;
+
+/** Where there is no Node: edge functions, workers, browsers. The PDP's client is the application's choice, and so is each SDK. */
+const ANYWHERE = [NODE, CERBOS, SDKS];
+
+/**
+ * What each subpath may weigh and load. Sizes are kB (1,000 bytes) of minified ESM after brotli: `own` is our code, `bundled` is what an
+ * application ships, with dependencies. `never` names packages that nothing in the import graph may load.
+ *
+ * Ceilings stand about a tenth above what was measured: growth beyond that is to be meant, and said here. zod is most of `bundled`,
+ * even imported as a namespace; of `{ z }` bundlers keep everything, with the messages in fifty languages, which is 50 kB more.
+ */
+export const limits = {
+  hopguard: {
+    own: 10,
+    bundled: 37,
+    never: ANYWHERE,
+    because: "the pipeline, which everybody loads",
+  },
+  "hopguard/anthropic": {
+    own: 9,
+    bundled: 37,
+    never: ANYWHERE,
+    because: "hopguard/fetch and the sealed copy of a client",
+  },
+  "hopguard/audit": {
+    own: 1.5,
+    bundled: 30,
+    never: [CERBOS, SDKS],
+    because: "a file needs Node; nothing else does",
+  },
+  "hopguard/cerbos": {
+    own: 6,
+    bundled: 37,
+    never: [CERBOS, SDKS],
+    because: "its own exchange over node:http; a client of @cerbos/core is given, and not loaded",
+  },
+  "hopguard/fetch": {
+    own: 8.5,
+    bundled: 37,
+    never: ANYWHERE,
+    because: "both wire formats, with every endpoint that is known",
+  },
+  "hopguard/mcp": {
+    own: 9.5,
+    bundled: 41,
+    never: ANYWHERE,
+    because:
+      "both lines of MCP, and @cfworker/json-schema (6 kB) for the servers' own schemas, because it compiles no code",
+  },
+  "hopguard/openai": {
+    own: 9,
+    bundled: 37,
+    never: ANYWHERE,
+    because: "hopguard/fetch and the sealed copy of a client",
+  },
+  "hopguard/pdp": {
+    own: 3.5,
+    bundled: 30,
+    never: [CERBOS, SDKS],
+    because: "for development: it starts a process, and so it needs Node",
+  },
+  "hopguard/testing": {
+    own: 13,
+    bundled: 37,
+    never: ANYWHERE,
+    because: "for tests: the core, stubs and the conformance suite, which belongs to no test runner",
+  },
+  "hopguard/tools": {
+    own: 4.5,
+    bundled: 37,
+    never: ANYWHERE,
+    because: "@cfworker/json-schema (6 kB), as in hopguard/mcp",
+  },
+};
