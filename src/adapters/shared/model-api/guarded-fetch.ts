@@ -95,7 +95,7 @@ export function guardedFetch({ guard, session, baseURL, fetch, onDenial }: Guard
 
   /** The list is decided model by model; before the provider is asked, authority must stand and the PDP must answer. */
   async function proveAlive({ signal }: OutgoingRequest): Promise<void> {
-    await session.capabilities({ models: ["catalogue"] }, signal ? { signal } : {});
+    await session.capabilities({ models: ["*"] }, signal ? { signal } : {});
   }
 
   async function deny(error: unknown, outgoing: OutgoingRequest | undefined): Promise<Response> {
