@@ -1,9 +1,9 @@
 import Anthropic from "@anthropic-ai/sdk";
 import { Client, StreamableHTTPClientTransport, type Tool } from "@modelcontextprotocol/client";
-import { findDenial, type Denial, type Session } from "hopguard";
+import { findDenial, type Denial, type Session, type ToolEffect } from "hopguard";
 import { guardAnthropic } from "hopguard/anthropic";
 import { guardTransport } from "hopguard/mcp";
-import { guardOpenAI } from "hopguard/openai";
+import { guardOpenAI, type ToolOrigin } from "hopguard/openai";
 import OpenAI from "openai";
 import type { ServerName, SupportDesk } from "./desk";
 
@@ -11,7 +11,9 @@ import type { ServerName, SupportDesk } from "./desk";
 const MAX_TURNS = 8;
 
 /** What the tools do, as the desk's operator sees it. */
-const EFFECTS = { payments: { refund_issue: "destructive" } } as const;
+const EFFECTS: Readonly<Record<string, Readonly<Record<string, ToolEffect>>>> = {
+  payments: { refund_issue: "destructive" },
+};
 
 /** An ordinary agent: it opens MCP servers, offers their tools to a model, and runs what the model calls until it has finished. */
 export class Agent {
@@ -35,7 +37,7 @@ export class Agent {
   async open(server: ServerName): Promise<Denial | undefined> {
     const client = new Client({ name: this.session.agent, version: "1.0.0" });
     const transport = new StreamableHTTPClientTransport(new URL(this.desk.servers[server].url));
-    const effects = server === "payments" ? EFFECTS.payments : {};
+    const effects = EFFECTS[server] ?? {};
     try {
       await client.connect(guardTransport(transport, this.session, { server, effects }));
       this.#clients.push(client);
@@ -126,8 +128,10 @@ export class Agent {
     await Promise.all(this.#clients.map((client) => client.close()));
   }
 
-  #origin(name: string): { readonly server: ServerName } | undefined {
+  #origin(name: string): ToolOrigin | undefined {
     const known = this.#tools.get(name);
-    return known && { server: known.server };
+    if (!known) return undefined;
+    const effect = EFFECTS[known.server]?.[name];
+    return { server: known.server, ...(effect && { effect }) };
   }
 }

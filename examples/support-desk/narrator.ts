@@ -18,7 +18,7 @@ export function decisionLine({
   flags,
   detail,
 }: AuditRecord): string {
-  const lookUp = flags.includes("look_up");
+  const lookUp = flags.includes("look_up") && effect === "allow";
   const mark = lookUp ? pc.dim("· look ") : effect === "allow" ? pc.green("✔ allow") : pc.red("✘ deny ");
   const who = fit(`${agent.id} for ${subject.id}`, 28);
   const what = fit(`${hop.name}  ${hop.action}`, 40);

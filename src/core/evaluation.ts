@@ -1,3 +1,4 @@
+import type { AuditFlag } from "./audit-record";
 import type { Denial } from "./denial";
 import type { HopSnapshot } from "./hop";
 import type { JsonValue } from "./json";
@@ -9,6 +10,7 @@ export interface Evaluation {
   readonly decisionId: string;
   /** Milliseconds, monotonic. */
   readonly startedAt: number;
+  readonly flags: readonly AuditFlag[];
   label: Denial["hop"];
   hop?: HopSnapshot;
   /** Under way while the PDP is asked, so that hashing costs no time of its own. */
@@ -19,8 +21,9 @@ export interface Evaluation {
   answers: readonly PdpAnswer[];
 }
 
-export function newEvaluation(label: Denial["hop"]): Evaluation {
+export function newEvaluation(label: Denial["hop"], flags: readonly AuditFlag[] = []): Evaluation {
   // Without a prototype: a fact named `__proto__` or `constructor` is only a name.
   const facts = Object.create(null) as Record<string, JsonValue>;
-  return { decisionId: crypto.randomUUID(), startedAt: performance.now(), label, facts, answers: [] };
+  const decisionId = crypto.randomUUID();
+  return { decisionId, startedAt: performance.now(), flags, label, facts, answers: [] };
 }

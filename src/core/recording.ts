@@ -1,4 +1,4 @@
-import type { AuditFlag, AuditRecord } from "./audit-record";
+import type { AuditRecord } from "./audit-record";
 import type { SessionContext } from "./context";
 import type { Denial } from "./denial";
 import type { Evaluation } from "./evaluation";
@@ -9,7 +9,6 @@ export async function auditRecord(
   evaluation: Evaluation,
   denial?: Denial,
   detail?: string,
-  flags: readonly AuditFlag[] = [],
 ): Promise<AuditRecord> {
   const { answers } = evaluation;
   const subject = evaluation.checked?.[0].principal;
@@ -41,6 +40,6 @@ export async function auditRecord(
     ms: Math.round((performance.now() - evaluation.startedAt) * 1000) / 1000,
     ...(digest !== undefined && { arguments_digest: digest }),
     ...(args !== undefined && { arguments: args }),
-    flags,
+    flags: evaluation.flags,
   });
 }

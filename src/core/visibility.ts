@@ -37,7 +37,8 @@ export async function lookUp(
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, Visibility> | DenyDecision> {
   const { guard } = session;
-  const evaluation = newEvaluation({ kind, name, action: actions.length === 1 ? String(actions[0]) : "*" });
+  const action = actions.length === 1 ? String(actions[0]) : "*";
+  const evaluation = newEvaluation({ kind, name, action }, ["look_up"]);
   return attempt(session, evaluation, signal, async (enter) => {
     enter("identity");
     const checked = await within(guard.timeoutMs, "identity", session.identify());
@@ -75,9 +76,7 @@ export async function lookUp(
     }
     enter("record");
     const shown = unknown.filter((action) => result.get(action) !== "never").length;
-    const record = await auditRecord(session, evaluation, undefined, `shows ${shown} of ${unknown.length}`, [
-      "look_up",
-    ]);
+    const record = await auditRecord(session, evaluation, undefined, `shows ${shown} of ${unknown.length}`);
     await within(guard.timeoutMs, "audit", guard.audit.write(record));
     return result;
   });

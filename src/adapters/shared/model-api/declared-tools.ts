@@ -1,6 +1,7 @@
+import type { ToolOwner } from "../../../core/capabilities";
 import type { JsonObject, JsonValue } from "../../../core/json";
 import type { Session } from "../../../core/session";
-import type { ModelGuard } from "./options";
+import type { ModelGuard, ToolOrigin } from "./options";
 import type { DeclaredTool } from "./request-scan";
 
 /** Finds the declared tools that this principal may never use, so that the model does not learn of them. */
@@ -12,31 +13,38 @@ export async function hiddenTools(
 ): Promise<readonly DeclaredTool[]> {
   const { originOf } = guard;
   if (!originOf || tools.length === 0) return [];
-  const owners = new Map<
-    string,
-    { owner: { server: string } | { toolset: string }; tools: { name: string; declared: DeclaredTool }[] }
-  >();
   const hidden: DeclaredTool[] = [];
+  const owners = new Map<string, { origin: ToolOrigin; name: string; declared: DeclaredTool }[]>();
   for (const declared of tools) {
     const origin = originOf(declared.name);
     if (!origin) {
       hidden.push(declared);
       continue;
     }
-    const owner = origin.server !== undefined ? { server: origin.server } : { toolset: origin.toolset };
-    const key = JSON.stringify(owner);
-    const group = owners.get(key) ?? { owner, tools: [] };
-    owners.set(key, group);
-    group.tools.push({ name: origin.tool ?? declared.name, declared });
+    const key = JSON.stringify(ownerOf(origin));
+    const name = origin.tool ?? declared.name;
+    owners.set(key, [...(owners.get(key) ?? []), { origin, name, declared }]);
   }
   await Promise.all(
-    [...owners.values()].map(async ({ owner, tools }) => {
-      const names = tools.map(({ name }) => name);
-      const visible = await session.visible(owner, names, signal ? { signal } : {});
-      for (const { name, declared } of tools) if (visible[name] === "never") hidden.push(declared);
+    [...owners.values()].map(async (owned) => {
+      const [first] = owned;
+      if (!first) return;
+      const names = owned.map(({ name }) => name);
+      const effects = Object.fromEntries(
+        owned.flatMap(({ name, origin }) => (origin.effect ? [[name, origin.effect] as const] : [])),
+      );
+      const visible = await session.visible(ownerOf(first.origin), names, {
+        effects,
+        ...(signal && { signal }),
+      });
+      for (const { name, declared } of owned) if (visible[name] === "never") hidden.push(declared);
     }),
   );
   return hidden;
+}
+
+function ownerOf({ server, toolset }: ToolOrigin): ToolOwner {
+  return server !== undefined ? { server } : { toolset };
 }
 
 /** The request without some of its tools. A list that is empty then goes, and with it what only makes sense beside one. */

@@ -1,13 +1,19 @@
 import * as z from "zod";
+import type { ToolEffect } from "../../../core/hop";
 import { ConfigurationError } from "../../../core/errors";
 import { isKindPart, isModelId, assertKindPart } from "../../../core/names";
 import { parseOptions } from "../../../core/options";
 import type { ModelApi } from "./routes";
 
 /** Where a tool that is declared to a model belongs. `tool` is its name there, if that is another. */
-export type ToolOrigin =
-  | { readonly server: string; readonly tool?: string; readonly toolset?: undefined }
-  | { readonly toolset: string; readonly tool?: string; readonly server?: undefined };
+export type ToolOrigin = {
+  readonly tool?: string;
+  /** How you classify the tool, as in the options of the transport or the toolset; policies read it as `R.attr.effect`. */
+  readonly effect?: ToolEffect;
+} & (
+  | { readonly server: string; readonly toolset?: undefined }
+  | { readonly toolset: string; readonly server?: undefined }
+);
 
 /** By the name that the model sees. A function answers `undefined` for a tool that it does not know. */
 export type ToolMap = Readonly<Record<string, ToolOrigin>> | ((name: string) => ToolOrigin | undefined);
@@ -44,9 +50,13 @@ export interface ModelGuardOptions {
 
 const model = z.string().refine(isModelId, "expected a model id");
 const serverName = z.string().refine(isKindPart, "expected a name of a-z, 0-9 and _");
+const tool = {
+  tool: z.string().min(1).optional(),
+  effect: z.enum(["read", "write", "side_effect", "destructive"]).optional(),
+};
 const origin = z.union([
-  z.strictObject({ server: serverName, tool: z.string().min(1).optional() }),
-  z.strictObject({ toolset: serverName, tool: z.string().min(1).optional() }),
+  z.strictObject({ server: serverName, ...tool }),
+  z.strictObject({ toolset: serverName, ...tool }),
 ]);
 
 const shape = {
