@@ -12,7 +12,7 @@ const messages = [{ role: "user" as const, content: "Hello" }];
 const haiku = { model: "claude-haiku-5-5", max_tokens: 50, messages };
 const opus = { ...haiku, model: "claude-opus-5-5" };
 
-describe.each(anthropicLines)("guardAnthropic with $line", ({ Anthropic: SDK }) => {
+describe.each(anthropicLines)("guardAnthropic with $line", ({ Anthropic: SDK, hasMiddleware }) => {
   let desk: Desk;
   let analyst: Session;
 
@@ -161,15 +161,18 @@ describe.each(anthropicLines)("guardAnthropic with $line", ({ Anthropic: SDK }) 
       expect((await client.messages.create(haiku)).model).toBe("claude-haiku-5-5");
     });
 
-    it("decides after the SDK's own middleware, which may change the request", async () => {
-      const middleware = [
-        (request: Request, next: (request: Request) => Promise<Response>) =>
-          next(new Request(request, { body: JSON.stringify(opus) })),
-      ];
-      const client = guardAnthropic(connect({ middleware }), analyst);
-      await rejection(client.messages.create(haiku));
-      nothingSent();
-    });
+    it.runIf(hasMiddleware)(
+      "decides after the SDK's own middleware, which may change the request",
+      async () => {
+        const middleware = [
+          (request: Request, next: (request: Request) => Promise<Response>) =>
+            next(new Request(request, { body: JSON.stringify(opus) })),
+        ];
+        const client = guardAnthropic(connect({ middleware }), analyst);
+        await rejection(client.messages.create(haiku));
+        nothingSent();
+      },
+    );
 
     it("refuses to have its fetch exchanged", async () => {
       const client = guarded() as unknown as Record<string, unknown>;

@@ -1,4 +1,3 @@
-import type { Session } from "hopguard";
 import { guardAnthropic } from "hopguard/anthropic";
 import { guardFetch } from "hopguard/fetch";
 import { guardOpenAI } from "hopguard/openai";
@@ -8,7 +7,7 @@ import type OpenAI from "openai";
 import { describe, it } from "vitest";
 import { z } from "zod";
 import { startLocalProvider } from "../../examples/shared/local-provider";
-import { connect1, connect2 } from "../support/mcp-clients";
+import { MCP_CLIENTS } from "../support/mcp-clients";
 import { anthropicLines, openaiLines } from "../support/model-sdks";
 import { rawText, rawTool, startRawMcpServer } from "../support/raw-mcp-server";
 
@@ -85,35 +84,8 @@ conforms("guardFetch", {
   },
 });
 
-type CallTool = (
-  name: string,
-  args: Record<string, unknown>,
-  options?: { readonly signal: AbortSignal },
-) => Promise<unknown>;
-
-/** The two lines of the SDK take a call's options in different places. */
-const mcpLines = [
-  {
-    line: "SDK 1",
-    open: async (url: string, session: Session) => {
-      const client = await connect1(url, session, { server: "lab" });
-      const call: CallTool = (name, args, options) =>
-        client.callTool({ name, arguments: args }, undefined, options);
-      return { client, call };
-    },
-  },
-  {
-    line: "SDK 2",
-    open: async (url: string, session: Session) => {
-      const client = await connect2(url, session, { server: "lab" });
-      const call: CallTool = (name, args, options) => client.callTool({ name, arguments: args }, options);
-      return { client, call };
-    },
-  },
-];
-
-for (const { line, open } of mcpLines) {
-  conforms(`guardTransport under MCP ${line}`, {
+for (const { name, connect, callTool } of MCP_CLIENTS) {
+  conforms(`guardTransport under MCP ${name}`, {
     allowed: "lookup",
     denied: "erase",
     isPreparation: (action) => action === "initialize" || action === "tools/list",
@@ -127,11 +99,11 @@ for (const { line, open } of mcpLines) {
       const server = await startRawMcpServer(({ method }) =>
         method === "tools/list" ? { tools } : rawText("done"),
       );
-      const { client, call } = await open(server.url, session);
+      const client = await connect(server.url, session, { server: "lab" });
       await client.listTools();
       const calls = () => server.requests.filter(({ method }) => method === "tools/call");
       return {
-        call,
+        call: (tool, args, options) => callTool(client, { name: tool, arguments: args }, options),
         reached: () => calls().length,
         lastArguments: () => calls().at(-1)?.arguments,
         close: async () => {

@@ -19,6 +19,7 @@ import { cerbos } from "hopguard/cerbos";
 import { DENIED_CODE, guardTransport, type GuardTransportOptions } from "hopguard/mcp";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { openDesk, type Desk } from "../support/desk";
+import { oldestSdk1, oldestSdk2, sdk1, sdk2 } from "../support/mcp-clients";
 import { LAB_POLICY } from "../support/mcp-policy";
 import { rawText, rawTool } from "../support/raw-mcp-server";
 
@@ -529,12 +530,17 @@ describe("a server that is a process", () => {
     expect(readFileSync(join(folder, "heard"), "utf8")).not.toContain("wallet");
   });
 
+  const negotiating = { versionNegotiation: { mode: "auto" } } as const;
   it.each([
-    ["client 1.x", () => new Client1(info), Stdio1],
-    ["client 2.x", () => new Client2(info), Stdio2],
-    ["client 2.x that negotiates", () => new Client2(info, { versionNegotiation: { mode: "auto" } }), Stdio2],
-  ] as const)("is called as usual, with %s", async (_name, makeClient, Stdio) => {
-    const client = makeClient();
+    ["client 1.10", oldestSdk1, {}],
+    ["client 1.x", sdk1, {}],
+    ["client 2.0", oldestSdk2, {}],
+    ["client 2.x", sdk2, {}],
+    ["client 2.0 that negotiates", oldestSdk2, negotiating],
+    ["client 2.x that negotiates", sdk2, negotiating],
+  ] as const)("is called as usual, with %s", async (_name, sdk, clientOptions) => {
+    const { Client, StdioClientTransport: Stdio } = sdk;
+    const client = new Client(info, clientOptions);
     const server = new Stdio({
       command: process.execPath,
       args: ["--input-type=module", "--eval", ECHO_SERVER],

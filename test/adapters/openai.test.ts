@@ -137,7 +137,9 @@ describe.each(openaiLines)("guardOpenAI with $line", ({ OpenAI: SDK, AzureOpenAI
       const helper = guarded(triage).chat.completions.stream(hello);
       expect(await helper.finalContent()).toBe("This is gpt-4o-mini.");
       const responses = guarded(triage).responses.stream({ model: "gpt-4o-mini", input: "Hello" });
-      expect((await responses.finalResponse()).output_text).toBe("This is gpt-4o-mini.");
+      expect((await responses.finalResponse()).output).toMatchObject([
+        { content: [{ text: "This is gpt-4o-mini." }] },
+      ]);
       expect(desk.provider.requests).toHaveLength(3);
     });
 

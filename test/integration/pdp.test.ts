@@ -17,7 +17,7 @@ import { cerbos, type CerbosPdp } from "hopguard/cerbos";
 import { startPdp, type LocalPdp } from "hopguard/pdp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { auditRecorder } from "../support/audit-recorder";
-import { pdpBinaries } from "../support/pdp-binaries";
+import { startTestPdp, testPdps } from "../support/test-pdp";
 
 /** Long, because a test machine may be busy. */
 const PATIENCE_MS = 10_000;
@@ -45,11 +45,11 @@ const without = (name: string): Hop => {
 const denialOf = (decision: Decision): Partial<Denial> => (decision.effect === "deny" ? decision.denial : {});
 const codeOf = (decision: Decision): string => denialOf(decision).code ?? "allowed";
 
-describe.each(pdpBinaries())("the support desk on Cerbos $version", ({ version, binary }) => {
+describe.each(testPdps())("the support desk on Cerbos $name", ({ name, binary, strict }) => {
   let server: LocalPdp;
 
   beforeAll(async () => {
-    server = await startPdp({ policies: "policies", binary, watch: false });
+    server = await startPdp({ policies: "policies", binary, strict, watch: false });
   });
   afterAll(() => server.stop());
 
@@ -245,7 +245,7 @@ describe.each(pdpBinaries())("the support desk on Cerbos $version", ({ version, 
     });
   });
 
-  it(`denies whoever the policies do not know, as ${version} does`, async () => {
+  it(`denies whoever the policies do not know, as ${name} does`, async () => {
     const pdp = cerbos(server.url, { timeoutMs: PATIENCE_MS });
     const guard = createGuard({ pdp, audit: () => undefined, timeoutMs: PATIENCE_MS });
     const session = await guard.session({
@@ -291,7 +291,7 @@ describe("policies of a version and a scope", () => {
       policy("archive", { version: "v2" }),
       policy("sign", { scope: "globex" }),
     ]);
-    server = await startPdp({ policies: folder, watch: false });
+    server = await startTestPdp({ policies: folder });
   });
   afterAll(async () => {
     await server.stop();
@@ -356,7 +356,7 @@ describe("a PDP that goes away", () => {
   it.each(connections)(
     "denies while it is away, and works again by itself when it is back: %s",
     async (_, connect) => {
-      let server = await startPdp({ policies: "policies", watch: false });
+      let server = await startTestPdp({ policies: "policies" });
       const port = Number(new URL(server.url).port);
       const pdp = connect(server.url);
       const guard = createGuard({ pdp, audit: () => undefined, visibilityTtlMs: 0, timeoutMs: PATIENCE_MS });
@@ -377,7 +377,7 @@ describe("a PDP that goes away", () => {
         await expect(session.visible("payments", ["balance_get"])).rejects.toMatchObject({
           denial: { code: "pdp_unavailable" },
         } satisfies { denial: Partial<AuthorizationDeniedError["denial"]> });
-        server = await startPdp({ policies: "policies", watch: false, port });
+        server = await startTestPdp({ policies: "policies", port });
         expect(codeOf(await session.check(refund()))).toBe("allowed");
         expect(await session.visible("payments", ["balance_get"])).toEqual({ balance_get: "always" });
       } finally {
@@ -390,7 +390,7 @@ describe("a PDP that goes away", () => {
   it.each(connections)(
     "in the middle of twenty checks leaves each with an answer: %s",
     async (_, connect) => {
-      const server = await startPdp({ policies: "policies", watch: false });
+      const server = await startTestPdp({ policies: "policies" });
       const pdp = connect(server.url);
       const guard = createGuard({ pdp, audit: () => undefined, timeoutMs: PATIENCE_MS });
       const sessions = await Promise.all(

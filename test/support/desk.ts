@@ -7,7 +7,6 @@ import {
   type Session,
 } from "hopguard";
 import { cerbos } from "hopguard/cerbos";
-import { startPdp } from "hopguard/pdp";
 import {
   startLocalProvider,
   type LocalProvider,
@@ -15,6 +14,7 @@ import {
 } from "../../examples/shared/local-provider";
 import { auditRecorder } from "./audit-recorder";
 import { startPdpWith, type Policy } from "./policies";
+import { startTestPdp } from "./test-pdp";
 
 export interface DeskOptions {
   /** Default: the support desk's own. */
@@ -51,7 +51,7 @@ const PATIENCE_MS = 10_000;
 
 export async function openDesk({ policies, provider: behaviour }: DeskOptions = {}): Promise<Desk> {
   const [pdp, provider, elsewhere] = await Promise.all([
-    policies ? startPdpWith(policies) : startPdp({ policies: "policies", watch: false }),
+    policies ? startPdpWith(policies) : startTestPdp({ policies: "policies" }),
     startLocalProvider(behaviour),
     startLocalProvider(),
   ]);

@@ -1,28 +1,38 @@
-import Anthropic from "@anthropic-ai/sdk";
-import AnthropicV0 from "anthropic-v0";
-import OpenAI, { AzureOpenAI, PermissionDeniedError } from "openai";
-import OpenAIv6, {
-  AzureOpenAI as AzureOpenAIv6,
-  PermissionDeniedError as PermissionDeniedErrorV6,
-} from "openai-v6";
+import * as anthropic from "@anthropic-ai/sdk";
+import * as anthropicV0 from "anthropic-v0";
 import { findDenial, type Denial } from "hopguard";
+import * as openai from "openai";
+import * as openaiV6 from "openai-v6";
 import { expect } from "vitest";
+import { fixture } from "./fixtures";
 
-/** Both lines of each SDK are called alike, so that one test serves them, typed by the newer. */
+const oldest = fixture("oldest-sdks");
+
+/** All versions are called alike, so that one test serves them, typed by the newest. */
+const openaiLine = (line: string, module: unknown) => {
+  const { OpenAI, AzureOpenAI, PermissionDeniedError } = module as typeof openai;
+  return { line, OpenAI, AzureOpenAI, PermissionDenied: PermissionDeniedError };
+};
+const anthropicLine = (line: string, module: unknown, { hasMiddleware = true } = {}) => ({
+  line,
+  Anthropic: (module as typeof anthropic).Anthropic,
+  hasMiddleware,
+});
+
+/** The oldest and the newest of each line of the SDK. */
 export const openaiLines = [
-  {
-    line: "openai 6",
-    OpenAI: OpenAIv6 as unknown as typeof OpenAI,
-    AzureOpenAI: AzureOpenAIv6 as unknown as typeof AzureOpenAI,
-    PermissionDenied: PermissionDeniedErrorV6 as unknown as typeof PermissionDeniedError,
-  },
-  { line: "openai 7", OpenAI, AzureOpenAI, PermissionDenied: PermissionDeniedError },
-] as const;
+  openaiLine("openai 6.0", oldest("openai-6")),
+  openaiLine("openai 6", openaiV6),
+  openaiLine("openai 7.0", oldest("openai-7")),
+  openaiLine("openai 7", openai),
+];
 
 export const anthropicLines = [
-  { line: "@anthropic-ai/sdk 0.137", Anthropic: AnthropicV0 as unknown as typeof Anthropic },
-  { line: "@anthropic-ai/sdk 1", Anthropic },
-] as const;
+  anthropicLine("@anthropic-ai/sdk 0.52", oldest("anthropic-0"), { hasMiddleware: false }),
+  anthropicLine("@anthropic-ai/sdk 0.137", anthropicV0),
+  anthropicLine("@anthropic-ai/sdk 1.0", oldest("anthropic-1")),
+  anthropicLine("@anthropic-ai/sdk 1", anthropic),
+];
 
 /** What the call was rejected with; fails when it was not. */
 export async function rejection(call: PromiseLike<unknown>): Promise<unknown> {

@@ -1,7 +1,8 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startPdp, type LocalPdp } from "hopguard/pdp";
+import type { LocalPdp } from "hopguard/pdp";
+import { startTestPdp } from "./test-pdp";
 
 /** A rule as Cerbos reads it. */
 export interface Rule {
@@ -34,7 +35,7 @@ export async function startPdpWith(policies: readonly Policy[]): Promise<LocalPd
         ),
       ),
     );
-    const pdp = await startPdp({ policies: folder, watch: false });
+    const pdp = await startTestPdp({ policies: folder });
     const stop = () => pdp.stop().then(remove);
     return { ...pdp, stop, [Symbol.asyncDispose]: stop };
   } catch (error) {
