@@ -1,8 +1,9 @@
 import type { SessionContext } from "./context";
 import type { DenyDecision } from "./decision";
+import type { Denial } from "./denial";
 import { isKindPart, isModelId, isToolName } from "./names";
 import type { ToolEffect } from "./hop";
-import { lookUp, type LookUp, type Visibility } from "./visibility";
+import { lookUp, type Answer, type Question, type Visibility } from "./visibility";
 
 /** What to ask about. Names are the operator's; tools are listed under the server or toolset they belong to. */
 export interface Candidates {
@@ -64,51 +65,31 @@ export class VisibilityReader {
       const effect = Object.hasOwn(effects, tool) ? effects[tool] : undefined;
       groups.set(effect, (groups.get(effect) ?? new Set()).add(`${prefix}${tool}`));
     }
-    const seen = await Promise.all(
-      [...groups].map(([effect, actions]) => {
-        const attr = { [isServer ? "server" : "toolset"]: name, ...(effect && { effect }) };
-        return this.#lookUp({ kind, name, id: name, attr, actions: [...actions], plan: true });
-      }),
-    );
-    const all = new Map(seen.flatMap((group) => [...group]));
-    return byName(names.map((tool) => [tool, all.get(`${prefix}${tool}`) ?? "never"]));
+    const questions = [...groups].map(([effect, actions]) => {
+      const attr = { [isServer ? "server" : "toolset"]: name, ...(effect && { effect }) };
+      return { kind, id: name, attr, actions: [...actions], plan: true };
+    });
+    const answers = await this.#lookUp({ kind, name, action: `${prefix}*` }, questions);
+    const seen = new Map(answers.flatMap((answer) => [...answer]));
+    return byName(names.map((tool) => [tool, seen.get(`${prefix}${tool}`) ?? "never"]));
   }
 
   /** Whether a model may be shown: the action `list` on it. */
   async models(ids: readonly string[]): Promise<VisibilityByName> {
-    return this.#each(ids, isModelId, (id) => ({
-      kind: "llm_model",
-      name: id,
-      id,
-      attr: {},
-      action: "list",
-      plan: false,
-    }));
+    return this.#each(ids, isModelId, "llm_model", "list", (id) => {
+      return { kind: "llm_model", id, attr: {}, plan: false };
+    });
   }
 
   async servers(names: readonly string[]): Promise<VisibilityByName> {
-    return this.#each(names, isKindPart, (name) => {
-      return {
-        kind: `mcp_${name}`,
-        name,
-        id: name,
-        attr: { server: name },
-        action: "initialize",
-        plan: true,
-      };
+    return this.#each(names, isKindPart, "mcp_*", "initialize", (name) => {
+      return { kind: `mcp_${name}`, id: name, attr: { server: name }, plan: true };
     });
   }
 
   async agents(names: readonly string[]): Promise<VisibilityByName> {
-    return this.#each(names, isKindPart, (name) => {
-      return {
-        kind: `a2a_${name}`,
-        name,
-        id: name,
-        attr: { agent: name },
-        action: "message/send",
-        plan: true,
-      };
+    return this.#each(names, isKindPart, "a2a_*", "message/send", (name) => {
+      return { kind: `a2a_${name}`, id: name, attr: { agent: name }, plan: true };
     });
   }
 
@@ -141,25 +122,25 @@ export class VisibilityReader {
     return Object.freeze({ models: m, servers: s, tools: t, toolsets: l, agents: a });
   }
 
+  /** One question a name, all of them on one record. */
   async #each(
     names: readonly string[],
     isAskable: (name: string) => boolean,
-    question: (name: string) => Omit<LookUp, "actions"> & { readonly action: string },
+    kind: string,
+    action: string,
+    question: (name: string) => Omit<Question, "actions">,
   ): Promise<VisibilityByName> {
-    return byName(
-      await Promise.all(
-        [...new Set(names)].map(async (name) => {
-          if (!isAskable(name)) return [name, "never"] as const;
-          const { action, ...rest } = question(name);
-          const seen = await this.#lookUp({ ...rest, actions: [action] });
-          return [name, seen.get(action) ?? "never"] as const;
-        }),
-      ),
-    );
+    const askable = [...new Set(names)].filter(isAskable);
+    const questions = askable.map((name) => ({ ...question(name), actions: [action] }));
+    const label = { kind, name: askable.length === 1 ? String(askable[0]) : "*", action };
+    const answers = await this.#lookUp(label, questions);
+    const seen = new Map(askable.map((name, index) => [name, answers[index]?.get(action)]));
+    return byName(names.map((name) => [name, seen.get(name) ?? "never"]));
   }
 
-  async #lookUp(question: LookUp): Promise<ReadonlyMap<string, Visibility>> {
-    const seen = await lookUp(this.session, question, this.options.signal);
+  async #lookUp(label: Denial["hop"], questions: readonly Question[]): Promise<readonly Answer[]> {
+    if (questions.length === 0) return [];
+    const seen = await lookUp(this.session, label, questions, this.options.signal);
     return "effect" in seen ? this.refuse(seen) : seen;
   }
 }

@@ -95,7 +95,10 @@ const principalSchema = z.strictObject({
   attr: attributes(RESERVED),
 });
 const agentSchema = z.strictObject({
-  id: identifier,
+  id: identifier.refine(
+    (id) => id !== "subject",
+    "is what a denial calls the one on whose behalf an agent acts",
+  ),
   roles: roles.default([]),
   attr: attributes(RESERVED),
   harness: identifier.optional(),

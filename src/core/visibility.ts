@@ -1,23 +1,23 @@
 import { attempt } from "./attempt";
-import { auditRecord } from "./recording";
 import type { SessionContext } from "./context";
 import { within } from "./deadline";
 import type { DenyDecision } from "./decision";
+import type { Denial } from "./denial";
 import { newEvaluation, type Evaluation } from "./evaluation";
 import type { HopSnapshot } from "./hop";
 import type { JsonObject } from "./json";
 import { resourceAttributes } from "./policy";
-import type { PdpPrincipal } from "./principal";
+import type { CheckedPrincipal, PdpPrincipal } from "./principal";
+import { auditRecord } from "./recording";
 import { Refusal } from "./refusal";
 import { refuseRevoked } from "./revocation";
 import type { Visibility } from "./visibility-cache";
 
 export type { Visibility } from "./visibility-cache";
 
-/** Things of one kind that are asked about together: the actions of one resource share its attributes. */
-export interface LookUp {
+/** Things that are asked about as the actions of one resource, because they share its attributes. */
+export interface Question {
   readonly kind: string;
-  readonly name: string;
   readonly id: string;
   readonly attr: JsonObject;
   readonly actions: readonly string[];
@@ -25,21 +25,27 @@ export interface LookUp {
   readonly plan: boolean;
 }
 
+/** The answer for each action of a question. */
+export type Answer = Map<string, Visibility>;
+
 const ORDER: readonly Visibility[] = ["never", "conditional", "always"];
 const MAX_PLANS_AT_ONCE = 20;
 /** A PDP takes at most 50 actions a resource. */
 const MAX_ACTIONS_AT_ONCE = 50;
 
-/** Resolves to a denial when the PDP, the state or the audit cannot be reached, or authority was revoked: nothing is to be shown then. */
+/**
+ * Answers the questions in their order, on one record. Resolves to a denial when the PDP, the state or the audit cannot be reached, or
+ * authority was revoked: nothing is to be shown then.
+ */
 export async function lookUp(
   session: SessionContext,
-  { kind, name, id, attr, actions, plan }: LookUp,
+  label: Denial["hop"],
+  questions: readonly Question[],
   signal?: AbortSignal,
-): Promise<ReadonlyMap<string, Visibility> | DenyDecision> {
+): Promise<readonly Answer[] | DenyDecision> {
   const { guard } = session;
-  const action = actions.length === 1 ? String(actions[0]) : "*";
-  const evaluation = newEvaluation({ kind, name, action }, ["look_up"]);
-  return attempt(session, evaluation, signal, async (enter) => {
+  const evaluation = newEvaluation(label, ["look_up"]);
+  return attempt<readonly Answer[] | DenyDecision>(session, evaluation, signal, async (enter) => {
     enter("identity");
     const checked = await within(guard.timeoutMs, "identity", session.identify());
     evaluation.checked = checked;
@@ -47,38 +53,35 @@ export async function lookUp(
     await refuseRevoked(session, checked);
 
     const cache = session.visibility.of(checked);
-    const prefix = `${kind}\n${plan ? "" : id}\n${JSON.stringify(attr)}\n`;
-    const result = new Map<string, Visibility>();
-    for (const action of actions) {
-      const known = cache.get(prefix + action);
-      if (known) result.set(action, known);
-    }
-    const unknown = actions.filter((action) => !result.has(action));
-    if (unknown.length === 0) return result;
+    const prefixes = questions.map(cachePrefix);
+    const answers = questions.map(({ actions }, index): Answer => {
+      const known = actions.map((action) => [action, cache.get(`${prefixes[index]}${action}`)] as const);
+      return new Map(known.filter((entry): entry is [string, Visibility] => entry[1] !== undefined));
+    });
+    const open = questions.map((question, index) => {
+      return { ...question, actions: question.actions.filter((action) => !answers[index]?.has(action)) };
+    });
+    const asked = open.flatMap(({ actions }) => actions).length;
+    if (asked === 0) return answers;
 
     enter("counting");
     evaluation.session = await within(guard.timeoutMs, "session state", session.counter.peek());
-    const resource = {
-      kind,
-      id: plan ? `${id}/${evaluation.decisionId}` : id,
-      attr: resourceAttributes(guard, attr, evaluation),
-    };
     enter("decision");
-    const perPrincipal = await Promise.all(
-      checked.map(({ principal }) => ask(session, evaluation, principal, resource, unknown, plan, signal)),
+    const found = await Promise.all(
+      open.map((question, index) => ask(session, evaluation, checked, question, index, signal)),
     );
-    for (const action of unknown) {
-      // Authority is an intersection: the least of what each principal may.
-      const least = Math.min(...perPrincipal.map((seen) => ORDER.indexOf(seen.get(action) ?? "never")));
-      const visibility = ORDER[least] ?? "never";
-      result.set(action, visibility);
-      cache.set(prefix + action, visibility);
-    }
     enter("record");
-    const shown = unknown.filter((action) => result.get(action) !== "never").length;
-    const record = await auditRecord(session, evaluation, undefined, `shows ${shown} of ${unknown.length}`);
+    let shown = 0;
+    found.forEach((answer, index) => {
+      for (const [action, visibility] of answer) {
+        if (visibility !== "never") shown++;
+        answers[index]?.set(action, visibility);
+        cache.set(`${prefixes[index]}${action}`, visibility);
+      }
+    });
+    const record = await auditRecord(session, evaluation, undefined, `shows ${shown} of ${asked}`);
     await within(guard.timeoutMs, "audit", guard.audit.write(record));
-    return result;
+    return answers;
   });
 }
 
@@ -90,12 +93,45 @@ export async function withoutDisclosure(
 ): Promise<Refusal> {
   if (attr.tool === undefined) return refusal;
   const { arguments: _arguments, tool: _tool, annotations: _annotations, ...known } = attr;
-  const seen = await lookUp(session, { kind, name, id: name, attr: known, actions: [action], plan: true });
+  const question = { kind, id: name, attr: known, actions: [action], plan: true };
+  const seen = await lookUp(session, { kind, name, action }, [question]);
   if ("effect" in seen) return new Refusal(seen.denial.code, seen.denial);
-  return seen.get(action) === "never" ? new Refusal("policy_denied", { detail: refusal.message }) : refusal;
+  const isHidden = seen[0]?.get(action) === "never";
+  return isHidden ? new Refusal("policy_denied", { detail: refusal.message }) : refusal;
 }
 
+/** Models are told apart by their id; the id of anything else is made for the question. */
+function cachePrefix({ kind, id, attr, plan }: Question): string {
+  return JSON.stringify([kind, plan ? "" : id, attr]);
+}
+
+/** Authority is an intersection: the least of what each principal may. */
 async function ask(
+  session: SessionContext,
+  evaluation: Evaluation,
+  checked: readonly CheckedPrincipal[],
+  { kind, id, attr, actions, plan }: Question,
+  index: number,
+  signal: AbortSignal | undefined,
+): Promise<Answer> {
+  const resource = {
+    kind,
+    // Of its own for each question, so that all of them can stand in one request.
+    id: plan ? `${id}/${evaluation.decisionId}/${index}` : id,
+    attr: resourceAttributes(session.guard, attr, evaluation),
+  };
+  const perPrincipal = await Promise.all(
+    checked.map(({ principal }) => askFor(session, evaluation, principal, resource, actions, plan, signal)),
+  );
+  return new Map(
+    actions.map((action) => {
+      const least = Math.min(...perPrincipal.map((seen) => ORDER.indexOf(seen.get(action) ?? "never")));
+      return [action, ORDER[least] ?? "never"];
+    }),
+  );
+}
+
+async function askFor(
   { guard, annotations }: SessionContext,
   evaluation: Evaluation,
   principal: PdpPrincipal,
@@ -103,15 +139,14 @@ async function ask(
   actions: readonly string[],
   plan: boolean,
   signal: AbortSignal | undefined,
-): Promise<Map<string, Visibility>> {
+): Promise<Answer> {
   const options = signal ? { signal } : {};
-  const seen = new Map<string, Visibility>();
+  const seen: Answer = new Map();
   const open: string[] = [];
   const portions = Array.from(
     { length: Math.ceil(actions.length / MAX_ACTIONS_AT_ONCE) },
     async (_, index) => {
       const portion = actions.slice(index * MAX_ACTIONS_AT_ONCE, (index + 1) * MAX_ACTIONS_AT_ONCE);
-      // An id of its own for each portion, so that all of them can stand in one request.
       const id = index === 0 ? resource.id : `${resource.id}/${index}`;
       const query = { principal, resource: { ...resource, id }, actions: portion, annotations };
       const answer = await guard.pdp.check(query, options);
@@ -125,10 +160,8 @@ async function ask(
   await Promise.all(portions);
   const workers = Array.from({ length: Math.min(MAX_PLANS_AT_ONCE, open.length) }, async () => {
     for (let action = open.pop(); action !== undefined; action = open.pop()) {
-      seen.set(
-        action,
-        await guard.pdp.plan({ principal, resource, actions: [action], annotations }, options),
-      );
+      const query = { principal, resource, actions: [action], annotations };
+      seen.set(action, await guard.pdp.plan(query, options));
     }
   });
   await Promise.all(workers);
