@@ -74,7 +74,8 @@ async function deny(
   const denial = newDenial(code, evaluation.label, evaluation.decisionId, details);
   // A denial stands even if it can be neither counted nor recorded: no failure here may become an exception, let alone an allow.
   const count = async (): Promise<void> => {
-    if (!evaluation.session) return;
+    // What was never begun, and a look-up, which is no attempt, has no end to be counted.
+    if (!evaluation.session || evaluation.flags.includes("look_up")) return;
     await within(guard.timeoutMs, "session state", counter.settle(denial.hop.action, "deny"));
   };
   const record = async (): Promise<void> => {

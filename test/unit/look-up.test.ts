@@ -51,6 +51,14 @@ describe("a look-up", () => {
     });
     expect(audit.records).toMatchObject([{ effect: "deny", flags: ["look_up"] }]);
   });
+
+  it("that fails is no denial of anything that was attempted", async () => {
+    pdp.interrupt(() => Promise.reject(new Error("down")));
+    await expect(session.visible("desk", ["get"])).rejects.toThrow();
+    pdp.interrupt(undefined);
+    await session.check({ kind: "mcp_desk", action: "tools/call/get" });
+    expect(pdp.queries.at(-1)?.resource.attr.context).toMatchObject({ session: { steps: 1, denials: 0 } });
+  });
 });
 
 it("no agent may be called what a denial calls the subject", async () => {
