@@ -39,29 +39,6 @@ export function snapshot(value: unknown, limits: JsonLimits = {}): JsonValue {
   return freezeJson(JSON.parse(text) as JsonValue, limits);
 }
 
-/**
- * Takes over a value that a schema has made. Plain JSON is frozen as it is, which costs a fifth of a snapshot; anything else becomes what
- * `JSON.stringify` would make of it.
- *
- * @throws {InvalidJsonError}
- */
-export function adoptJson(value: unknown, limits: JsonLimits = {}): JsonValue {
-  return isPlainJson(value, limits.maxDepth ?? DEFAULT_MAX_DEPTH)
-    ? freezeJson(value, limits)
-    : snapshot(value, limits);
-}
-
-function isPlainJson(value: unknown, depth: number): value is JsonValue {
-  if (typeof value === "string" || typeof value === "boolean" || value === null) return true;
-  if (typeof value === "number") return Number.isFinite(value);
-  if (typeof value !== "object" || depth === 0) return false;
-  if (Array.isArray(value)) return value.every((item) => isPlainJson(item, depth - 1));
-  if (Object.getPrototypeOf(value) !== Object.prototype || Object.hasOwn(value, "toJSON")) return false;
-  return Object.values(Object.getOwnPropertyDescriptors(value)).every(
-    (member) => member.enumerable === true && "value" in member && isPlainJson(member.value, depth - 1),
-  );
-}
-
 export function checkLength(text: string, { maxLength = DEFAULT_MAX_LENGTH }: JsonLimits): void {
   if (text.length > maxLength) throw new InvalidJsonError(`is longer than ${maxLength} characters of JSON`);
 }

@@ -1,4 +1,4 @@
-import { InvalidJsonError, isJsonObject, adoptJson, type JsonLimits, type JsonObject } from "./json";
+import { InvalidJsonError, isJsonObject, snapshot, type JsonLimits, type JsonObject } from "./json";
 import { Refusal } from "./refusal";
 import { cleanText } from "./text";
 
@@ -37,7 +37,7 @@ export async function validateArguments(
   if (result.issues) return invalid(result.issues.slice(0, MAX_ISSUES).map(describe).join("; "));
   if (result.value === given) return given;
   try {
-    const value = adoptJson(result.value, limits);
+    const value = snapshot(result.value, limits);
     if (isJsonObject(value)) return value;
   } catch (error) {
     if (!(error instanceof InvalidJsonError)) throw error;
