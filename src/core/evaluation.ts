@@ -13,7 +13,7 @@ export interface Evaluation {
   readonly flags: readonly AuditFlag[];
   label: Denial["hop"];
   hop?: HopSnapshot;
-  /** Under way while the PDP is asked, so that hashing costs no time of its own. */
+  /** Of the arguments as they are sent. A promise, because Web Crypto has no other; it is awaited when the record is written. */
   digest?: Promise<string>;
   checked?: readonly [CheckedPrincipal, ...CheckedPrincipal[]];
   readonly facts: Record<string, JsonValue>;

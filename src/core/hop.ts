@@ -12,8 +12,10 @@ import { Refusal } from "./refusal";
 import { validateArguments, type StandardSchema } from "./standard-schema";
 import { cleanText } from "./text";
 
+export const TOOL_EFFECTS = ["read", "write", "side_effect", "destructive"] as const;
+
 /** How the operator classifies a tool; the server's own annotations are an untrusted hint. */
-export type ToolEffect = "read" | "write" | "side_effect" | "destructive";
+export type ToolEffect = (typeof TOOL_EFFECTS)[number];
 
 /** One step that an agent takes: a model called, a server opened, a tool run, work handed on. */
 export interface Hop {

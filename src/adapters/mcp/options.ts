@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { TOOL_EFFECTS } from "../../core/hop";
 import { assertKindPart, isToolName } from "../../core/names";
 import { parseOptions } from "../../core/options";
 import type { StandardSchema, ToolEffect } from "../../index";
@@ -37,7 +38,7 @@ const toolName = z.string().refine(isToolName, "is not the name of a tool");
 
 const schema = z.strictObject({
   server: z.unknown(),
-  effects: z.record(toolName, z.enum(["read", "write", "side_effect", "destructive"])).default({}),
+  effects: z.record(toolName, z.enum(TOOL_EFFECTS)).default({}),
   schemas: z.record(toolName, z.unknown()).default({}),
   untyped: z.enum(["deny", "allow"]).default("deny"),
 });

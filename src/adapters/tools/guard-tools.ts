@@ -1,7 +1,7 @@
 import * as z from "zod";
 import type { Denial } from "../../core/denial";
 import { AuthorizationDeniedError, ConfigurationError } from "../../core/errors";
-import type { ToolEffect } from "../../core/hop";
+import { TOOL_EFFECTS, type ToolEffect } from "../../core/hop";
 import { InvalidJsonError } from "../../core/json";
 import { assertKindPart } from "../../core/names";
 import { parseOptions } from "../../core/options";
@@ -27,7 +27,7 @@ export interface GuardToolsOptions {
 
 const optionsSchema = z.strictObject({
   toolset: z.string(),
-  effects: z.record(z.string(), z.enum(["read", "write", "side_effect", "destructive"])).default({}),
+  effects: z.record(z.string(), z.enum(TOOL_EFFECTS)).default({}),
   schemas: z.record(z.string(), z.unknown()).default({}),
   untyped: z.enum(["deny", "allow"]).default("deny"),
   denials: z.enum(["throw", "return"]).default("throw"),

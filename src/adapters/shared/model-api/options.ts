@@ -1,5 +1,5 @@
 import * as z from "zod";
-import type { ToolEffect } from "../../../core/hop";
+import { TOOL_EFFECTS, type ToolEffect } from "../../../core/hop";
 import { ConfigurationError } from "../../../core/errors";
 import { isKindPart, isModelId, assertKindPart } from "../../../core/names";
 import { parseOptions } from "../../../core/options";
@@ -52,7 +52,7 @@ const model = z.string().refine(isModelId, "expected a model id");
 const serverName = z.string().refine(isKindPart, "expected a name of a-z, 0-9 and _");
 const tool = {
   tool: z.string().min(1).optional(),
-  effect: z.enum(["read", "write", "side_effect", "destructive"]).optional(),
+  effect: z.enum(TOOL_EFFECTS).optional(),
 };
 const origin = z.union([
   z.strictObject({ server: serverName, ...tool }),
