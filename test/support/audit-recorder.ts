@@ -1,23 +1,16 @@
-import type { AuditRecord, AuditSink } from "hopguard";
+import type { AuditRecord } from "hopguard";
+import { recordingAudit, type RecordingAudit } from "hopguard/testing";
 
-/** A sink that keeps what was written to it. */
-export interface AuditRecorder extends AuditSink {
-  readonly records: readonly AuditRecord[];
+/** The package's own recording sink, asked by decision. */
+export interface AuditRecorder extends RecordingAudit {
   /** The records of one decision. */
   of(decisionId: string): readonly AuditRecord[];
-  clear(): void;
 }
 
 export function auditRecorder(): AuditRecorder {
-  const records: AuditRecord[] = [];
+  const audit = recordingAudit();
   return {
-    records,
-    write(record) {
-      records.push(record);
-    },
-    of: (decisionId) => records.filter(({ decision_id }) => decision_id === decisionId),
-    clear() {
-      records.length = 0;
-    },
+    ...audit,
+    of: (decisionId) => audit.records.filter((record) => record.decision_id === decisionId),
   };
 }
