@@ -3,6 +3,7 @@ import type { SessionContext } from "./context";
 import { within } from "./deadline";
 import type { DenyDecision } from "./decision";
 import type { Denial } from "./denial";
+import { canonicalJson } from "./digest";
 import { newEvaluation, type Evaluation } from "./evaluation";
 import type { HopSnapshot } from "./hop";
 import type { JsonObject } from "./json";
@@ -102,7 +103,7 @@ export async function withoutDisclosure(
 
 /** Models are told apart by their id; the id of anything else is made for the question. */
 function cachePrefix({ kind, id, attr, plan }: Question): string {
-  return JSON.stringify([kind, plan ? "" : id, attr]);
+  return canonicalJson([kind, plan ? "" : id, attr]);
 }
 
 /** Authority is an intersection: the least of what each principal may. */

@@ -1,5 +1,6 @@
 import { createGuard, type Session } from "hopguard";
 import { recordingAudit, stubPdp, type RecordingAudit, type StubPdp } from "hopguard/testing";
+import { z } from "zod";
 import { beforeEach, describe, expect, it } from "vitest";
 
 describe("a look-up", () => {
@@ -42,6 +43,20 @@ describe("a look-up", () => {
     await session.visible("desk", ["get"]);
     await session.visible("desk", ["get", "refund"]);
     expect(pdp.queries.map(({ actions }) => actions)).toEqual([["tools/call/get"], ["tools/call/refund"]]);
+  });
+
+  it("serves the refusal of invalid arguments, too: the PDP is not asked again", async () => {
+    await session.visible("desk", ["refund"], { effects: { refund: "destructive" } });
+    const asked = pdp.queries.length;
+    const call = {
+      kind: "mcp_desk",
+      action: "tools/call/refund",
+      attr: { effect: "destructive", arguments: {} },
+    };
+    const schema = z.object({ amount_cents: z.int() });
+    const decision = await session.check(call, { schema });
+    expect(decision).toMatchObject({ effect: "deny", denial: { code: "arguments_invalid" } });
+    expect(pdp.queries).toHaveLength(asked);
   });
 
   it("that fails is recorded as one, and shows nothing", async () => {
