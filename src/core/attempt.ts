@@ -57,7 +57,12 @@ function toRefusal(error: unknown, stage: Stage, signal: AbortSignal | undefined
 }
 
 /** With `denials: "hide"`, what is hidden, what does not exist and what has changed are refused in the same words. */
-const ALIKE: ReadonlySet<DenialCode> = new Set(["policy_denied", "unsupported_hop", "definition_changed"]);
+const ALIKE: ReadonlySet<DenialCode> = new Set([
+  "policy_denied",
+  "unsupported_hop",
+  "definition_changed",
+  "repeat_denied",
+]);
 
 function presented(refusal: Refusal, denials: "explain" | "hide"): Pick<Refusal, "code" | "details"> {
   if (denials === "explain" || !ALIKE.has(refusal.code)) return refusal;

@@ -17,7 +17,13 @@ export interface AuditRecord {
   readonly matched_policies: readonly string[];
   /** The operator's: a Git revision, or a digest of the bundle. */
   readonly policy_revision?: string;
-  readonly hop: { readonly kind: string; readonly name: string; readonly action: string };
+  readonly hop: {
+    readonly kind: string;
+    readonly name: string;
+    readonly action: string;
+    /** The model that the requested name stands for, where that is another. */
+    readonly canonical?: string;
+  };
   readonly subject: { readonly id: string; readonly roles: readonly string[] };
   readonly agent: {
     readonly id: string;

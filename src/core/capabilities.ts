@@ -3,7 +3,7 @@ import type { DenyDecision } from "./decision";
 import type { Denial } from "./denial";
 import { isKindPart, isModelId, isToolName } from "./names";
 import type { ToolEffect } from "./hop";
-import { lookUp, type Answer, type Question, type Visibility } from "./visibility";
+import { least, lookUp, type Answer, type Question, type Visibility } from "./visibility";
 
 /** What to ask about. Names are the operator's; tools are listed under the server or toolset they belong to. */
 export interface Candidates {
@@ -74,11 +74,14 @@ export class VisibilityReader {
     return byName(names.map((tool) => [tool, seen.get(`${prefix}${tool}`) ?? "never"]));
   }
 
-  /** Whether a model may be shown: the action `list` on it. */
+  /** Whether a model may be shown: the action `list` on it, and on all that its name stands for. */
   async models(ids: readonly string[]): Promise<VisibilityByName> {
-    return this.#each(ids, isModelId, "llm_model", "list", (id) => {
+    const { models: aliases } = this.session.guard;
+    const names = new Map(ids.map((id) => [id, aliases.namesOf(id) ?? []]));
+    const seen = await this.#each([...names.values()].flat(), isModelId, "llm_model", "list", (id) => {
       return { kind: "llm_model", id, attr: {}, plan: false };
     });
+    return byName([...names].map(([id, all]) => [id, least(all.map((name) => seen[name] ?? "never"))]));
   }
 
   async servers(names: readonly string[]): Promise<VisibilityByName> {

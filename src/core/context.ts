@@ -10,6 +10,8 @@ import type {
   StateStore,
 } from "./ports";
 import type { Agent, CheckedPrincipal, Task } from "./principal";
+import type { ModelAliases } from "./model-aliases";
+import type { RepeatedDenials, RepeatOptions } from "./repeated-denials";
 import type { StandardSchema } from "./standard-schema";
 import type { VisibilityCache } from "./visibility-cache";
 
@@ -20,6 +22,8 @@ export interface GuardContext {
   readonly audit: AuditSink;
   readonly agents: "context" | "principal";
   readonly denials: "explain" | "hide";
+  readonly models: ModelAliases;
+  readonly repeats: RepeatOptions | false;
   readonly enrich: readonly AttributeProvider[];
   readonly guardrails: readonly Guardrail[];
   readonly environment: string | undefined;
@@ -38,6 +42,7 @@ export interface SessionContext {
   readonly task: Task | undefined;
   readonly counter: SessionCounter;
   readonly visibility: VisibilityCache;
+  readonly repeatedDenials: RepeatedDenials | undefined;
   readonly annotations: Readonly<Record<string, string>>;
   /** Whom to ask the PDP about; verified anew on every hop where there is a token. The same objects while nothing has changed. */
   identify(): MaybePromise<readonly [CheckedPrincipal, ...CheckedPrincipal[]]>;
@@ -49,6 +54,11 @@ export interface CheckOptions {
   readonly signal?: AbortSignal;
   /** What `attr.arguments` must look like (any Standard Schema). What it makes of them is what is checked, and what to send. */
   readonly schema?: StandardSchema;
+  /**
+   * Only ask what the decision would be, as if the hop were taken now: every stage runs, nothing is counted, and the record is flagged
+   * `look_up`. An allow is no permission: the call itself is checked when it is made.
+   */
+  readonly lookUp?: boolean;
   /** The adapter has found already that this hop must be denied: it is denied and recorded, and the PDP is not asked. */
   readonly refuse?: { readonly code: DenialCode; readonly reason?: string };
 }

@@ -13,6 +13,8 @@ export interface Evaluation {
   readonly flags: readonly AuditFlag[];
   label: Denial["hop"];
   hop?: HopSnapshot;
+  /** Of a model: its name as it was requested, and what that stands for; the canonical id comes last. */
+  models?: readonly [string, ...string[]];
   /** Of the arguments as they are sent. A promise, because Web Crypto has no other; it is awaited when the record is written. */
   digest?: Promise<string>;
   checked?: readonly [CheckedPrincipal, ...CheckedPrincipal[]];

@@ -3,8 +3,10 @@ import type { Candidates } from "./capabilities";
 import type { GuardContext } from "./context";
 import { ConfigurationError } from "./errors";
 import { isFactName } from "./names";
+import { aliasProblem, ModelAliases } from "./model-aliases";
 import { aFunction, objectWith } from "./option-types";
 import { parseOptions } from "./options";
+import { withDeadline } from "./pdp-deadline";
 import type {
   AttributeProvider,
   AuditSink,
@@ -36,6 +38,17 @@ export interface GuardOptions {
   readonly guardrails?: readonly Guardrail[];
   /** Whether an agent reads the policy's reason and remediation (`"explain"`, the default) or only that it was denied (`"hide"`). */
   readonly denials?: "explain" | "hide";
+  /**
+   * What names of models stand for: `{ "team-fast": "gpt-4o-mini", "openai/*": "*", "gpt-4o-{date}": "gpt-4o" }`. A name and what it stands for
+   * are both checked, so that an alias never allows more. `*` stands for any characters, `{date}` for `2024-08-06` or `20240806`.
+   * A name that is not here is looked up exactly as it is.
+   */
+  readonly models?: Readonly<Record<string, string>>;
+  /**
+   * When a call that the PDP has denied several times in a row, unchanged, is refused without asking (`repeat_denied`), and for how many
+   * milliseconds: a looping agent is stopped cheaply. Default `{ afterDenials: 3, forMs: 10000 }`; `false` turns it off.
+   */
+  readonly repeats?: { readonly afterDenials?: number; readonly forMs?: number } | false;
   /** `R.attr.context.environment`: `production`, `staging`, … */
   readonly environment?: string;
   /** What `session.capabilities()` asks about by default. */
@@ -75,6 +88,24 @@ const guardSchema = z.strictObject({
   enrich: z.array(hook<AttributeProvider>("provide")).default([]),
   guardrails: z.array(hook<Guardrail>("check")).default([]),
   denials: z.enum(["explain", "hide"]).default("explain"),
+  models: z
+    .record(z.string(), z.string())
+    .superRefine((aliases, context) => {
+      for (const [alias, target] of Object.entries(aliases)) {
+        const message = aliasProblem(alias, target);
+        if (message !== undefined) context.addIssue({ code: "custom", path: [alias], message });
+      }
+    })
+    .default({}),
+  repeats: z
+    .union([
+      z.literal(false),
+      z.strictObject({
+        afterDenials: z.int().positive().max(1000).default(3),
+        forMs: z.int().positive().max(60_000).default(10_000),
+      }),
+    ])
+    .default({ afterDenials: 3, forMs: 10_000 }),
   environment: z.string().min(1).optional(),
   catalogue: z
     .strictObject({
@@ -107,10 +138,16 @@ export interface ParsedGuardOptions {
 
 /** @throws {ConfigurationError} naming every wrong option. */
 export function parseGuardOptions(given: unknown): ParsedGuardOptions {
-  const { audit, catalogue, identity, ...options } = parseOptions(guardSchema, "createGuard", given);
+  const { audit, catalogue, identity, models, pdp, ...options } = parseOptions(
+    guardSchema,
+    "createGuard",
+    given,
+  );
   refuseSharedNames([...options.enrich, ...options.guardrails]);
   const context = Object.freeze({
     ...options,
+    pdp: withDeadline(pdp, options.timeoutMs),
+    models: new ModelAliases(models),
     audit: typeof audit === "function" ? { write: audit } : audit,
   }) as GuardContext;
   return { context, identity, catalogue: catalogue as Candidates };

@@ -6,6 +6,7 @@ import { newEvaluation } from "./evaluation";
 import { parseGuardOptions, type GuardOptions } from "./guard-options";
 import { identification } from "./identification";
 import type { RevocationTarget } from "./ports";
+import { RepeatedDenials } from "./repeated-denials";
 import { newRevocation, parseTarget, type RevocationDetails } from "./revocation";
 import { createSession, type Session } from "./session";
 import { parseSessionOptions, type SessionOptions } from "./session-options";
@@ -45,6 +46,7 @@ export function assembleGuard(given: GuardOptions & Required<Pick<GuardOptions, 
         task,
         counter: state.session(id, clock()),
         visibility: new VisibilityCache(guard.visibilityTtlMs),
+        repeatedDenials: guard.repeats ? new RepeatedDenials(guard.repeats) : undefined,
         annotations: annotations(options),
         identify: identification(options, identity, agents),
       };

@@ -71,13 +71,13 @@ export function describeHop({ kind, id, action }: Hop): Denial["hop"] {
 
 /** @throws {Refusal} `unsupported_hop` for names outside the grammar, `arguments_invalid` for attributes that are not JSON. */
 export function snapshotHop(
-  { kind, id, action, attr }: Hop,
+  { kind, id, action, attr: given }: Hop,
   decisionId: string,
   limits: JsonLimits,
 ): HopSnapshot {
   if (!isKind(kind)) throw unsupported("kind", kind, "letters, digits and _");
   if (!isAction(action)) throw unsupported("action", action, "letters, digits and _.-/:$");
-  const attributes = readAttributes(attr, limits);
+  const attributes = readAttributes(given, limits);
   const named = NAMED_KINDS.find(({ prefix }) => kind.startsWith(prefix));
   if (named) {
     const name = kind.slice(named.prefix.length);
@@ -98,7 +98,9 @@ export function snapshotHop(
   }
   const isId = kind === "llm_model" ? isModelId : isResourceId;
   if (!isId(id)) throw unsupported("id", id, "printable characters, without spaces for a model");
-  return Object.freeze({ kind, name: id, id, action, attr: attributes });
+  // The name as it is sent, which may be an alias of the model that the policy is asked about.
+  const attr = kind === "llm_model" ? Object.freeze({ ...attributes, requested: id }) : attributes;
+  return Object.freeze({ kind, name: id, id, action, attr });
 }
 
 /** An application's ids may hold spaces and letters of any script, but nothing that cannot be seen. */

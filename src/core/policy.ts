@@ -8,29 +8,54 @@ import type { PdpValidationError } from "./ports";
 import { Refusal } from "./refusal";
 import { cleanText } from "./text";
 
-/** Asks the PDP about every principal of the hop; all of them must be allowed. */
+/** Asks the PDP about every principal of the hop, unless the very same question was denied too often just now. */
 export async function askPdp(
+  session: SessionContext,
+  evaluation: Evaluation,
+  hop: HopSnapshot,
+  checked: readonly CheckedPrincipal[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const attr = resourceAttributes(session.guard, hop.attr, evaluation);
+  const ask = (): Promise<void> => askAll(session, evaluation, { ...hop, attr }, checked, signal);
+  if (!session.repeatedDenials) return ask();
+  // What differs from one attempt to the next is left out: counts, and the id that is made for each decision.
+  const { session: _counts, ...context } = attr.context as JsonObject;
+  const question = (): JsonObject => ({
+    hop: [hop.kind, hop.name, hop.action],
+    attr: { ...attr, context },
+  });
+  return session.repeatedDenials.ask(checked, question, ask);
+}
+
+/** All principals must be allowed, each under every name that a model has. */
+async function askAll(
   { guard, annotations }: SessionContext,
   evaluation: Evaluation,
   { kind, id, action, attr }: HopSnapshot,
   checked: readonly CheckedPrincipal[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const resource = { kind, id, attr: resourceAttributes(guard, attr, evaluation) };
+  // What a name stands for first: it is the more telling denial.
+  const ids = evaluation.models?.toReversed() ?? [id];
+  const asked = checked.flatMap(({ label, principal }) =>
+    ids.map((id) => ({
+      label,
+      query: { principal, resource: { kind, id, attr }, actions: [action], annotations },
+    })),
+  );
   const answers = await Promise.all(
-    checked.map(({ principal }) =>
-      guard.pdp.check({ principal, resource, actions: [action], annotations }, signal ? { signal } : {}),
-    ),
+    asked.map(({ query }) => guard.pdp.check(query, signal ? { signal } : {})),
   );
   evaluation.answers = answers;
-  const refused = checked.findIndex((_, index) => answers[index]?.effects.get(action) !== "allow");
+  const refused = asked.findIndex((_, index) => answers[index]?.effects.get(action) !== "allow");
   if (refused < 0) return;
   const refusal = answers[refused];
   if (refusal && refusal.validationErrors.length > 0) throw offSchema(refusal.validationErrors);
   const { unfit, ...explanation } = explain(refusal?.outputs ?? [], action);
   throw new Refusal("policy_denied", {
     ...explanation,
-    refusedBy: checked[refused]?.label ?? "unknown",
+    refusedBy: asked[refused]?.label ?? "unknown",
     ...(unfit.length > 0 && { detail: `outputs that are no explanation: ${JSON.stringify(unfit)}` }),
   });
 }

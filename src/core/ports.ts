@@ -51,6 +51,8 @@ export type PlanKind = "always" | "conditional" | "never";
 
 /** The policy decision point. `hopguard/cerbos` makes one. */
 export interface PolicyDecisionPoint {
+  /** Milliseconds after which it answers or rejects by itself. Without it the guard's own `timeoutMs` ends each call. */
+  readonly timeoutMs?: number;
   /**
    * Answers for every action of one resource. Rejects with a `PdpError` when there is no answer in time or it proves nothing; an answer
    * that leaves an action out counts as a denial of it.

@@ -11,6 +11,7 @@ export async function auditRecord(
   detail?: string,
 ): Promise<AuditRecord> {
   const { answers } = evaluation;
+  const canonical = evaluation.models?.at(-1);
   const subject = evaluation.checked?.[0].principal;
   const args = guard.recordArguments ? evaluation.hop?.attr.arguments : undefined;
   const digest = await evaluation.digest;
@@ -25,7 +26,10 @@ export async function auditRecord(
     pdp_call_ids: answers.flatMap(({ callId }) => callId ?? []),
     matched_policies: [...new Set(answers.flatMap(({ matchedPolicies }) => [...matchedPolicies.values()]))],
     ...(guard.policyRevision !== undefined && { policy_revision: guard.policyRevision }),
-    hop: evaluation.label,
+    hop: {
+      ...evaluation.label,
+      ...(canonical !== undefined && canonical !== evaluation.label.name && { canonical }),
+    },
     subject: { id: subject?.id ?? "unknown", roles: subject?.roles ?? [] },
     agent: {
       id: agent.id,

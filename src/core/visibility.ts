@@ -30,6 +30,13 @@ export interface Question {
 export type Answer = Map<string, Visibility>;
 
 const ORDER: readonly Visibility[] = ["never", "conditional", "always"];
+
+/** Of several answers, all of which count, the one that allows the least; of none, `never`. */
+export function least(seen: readonly Visibility[]): Visibility {
+  const places = seen.map((visibility) => ORDER.indexOf(visibility));
+  return ORDER[places.length > 0 ? Math.min(...places) : 0] ?? "never";
+}
+
 const MAX_PLANS_AT_ONCE = 20;
 /** A PDP takes at most 50 actions a resource. */
 const MAX_ACTIONS_AT_ONCE = 50;
@@ -125,10 +132,7 @@ async function ask(
     checked.map(({ principal }) => askFor(session, evaluation, principal, resource, actions, plan, signal)),
   );
   return new Map(
-    actions.map((action) => {
-      const least = Math.min(...perPrincipal.map((seen) => ORDER.indexOf(seen.get(action) ?? "never")));
-      return [action, ORDER[least] ?? "never"];
-    }),
+    actions.map((action) => [action, least(perPrincipal.map((seen) => seen.get(action) ?? "never"))]),
   );
 }
 

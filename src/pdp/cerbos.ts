@@ -75,6 +75,7 @@ function assemble(backend: Backend, { timeoutMs, policyVersion, scope }: ParsedC
   const batcher = new Batcher(backend, timeoutMs, prove);
 
   return {
+    timeoutMs,
     async check(query, { signal } = {}) {
       const key = keyOf(query);
       const resource = { ...query.resource, ...selection(key.principal) };

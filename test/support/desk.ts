@@ -14,12 +14,14 @@ import {
 } from "../../examples/shared/local-provider";
 import { auditRecorder } from "./audit-recorder";
 import { startPdpWith, type Policy } from "./policies";
-import { startTestPdp } from "./test-pdp";
+import { startTestPdp, type TestPdp } from "./test-pdp";
 
 export interface DeskOptions {
   /** Default: the support desk's own. */
   readonly policies?: readonly Policy[];
   readonly provider?: LocalProviderOptions;
+  /** Default: the chosen one. */
+  readonly on?: TestPdp;
 }
 
 export interface SessionChoice {
@@ -49,9 +51,9 @@ export interface Desk {
 /** Long, because a test machine may be busy; the tests of deadlines set their own. */
 const PATIENCE_MS = 10_000;
 
-export async function openDesk({ policies, provider: behaviour }: DeskOptions = {}): Promise<Desk> {
+export async function openDesk({ policies, provider: behaviour, on }: DeskOptions = {}): Promise<Desk> {
   const [pdp, provider, elsewhere] = await Promise.all([
-    policies ? startPdpWith(policies) : startTestPdp({ policies: "policies" }),
+    policies ? startPdpWith(policies, { on }) : startTestPdp({ policies: "policies" }, on),
     startLocalProvider(behaviour),
     startLocalProvider(),
   ]);
@@ -59,7 +61,8 @@ export async function openDesk({ policies, provider: behaviour }: DeskOptions = 
   let forgotten = 0;
   const decider = cerbos(pdp.url, { timeoutMs: PATIENCE_MS });
   const guardWith = (options: Partial<GuardOptions>): Guard =>
-    createGuard({ pdp: decider, audit, timeoutMs: PATIENCE_MS, ...options });
+    // The tests of a file share sessions, and make the same denied call again and again.
+    createGuard({ pdp: decider, audit, timeoutMs: PATIENCE_MS, repeats: false, ...options });
   const guard = guardWith({});
   return {
     provider,

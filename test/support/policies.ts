@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LocalPdp } from "hopguard/pdp";
-import { startTestPdp } from "./test-pdp";
+import { startTestPdp, type TestPdp } from "./test-pdp";
 
 /** A rule as Cerbos reads it. */
 export interface Rule {
@@ -20,7 +20,10 @@ export interface Policy {
 }
 
 /** Starts a PDP with policies that a test writes itself. Their folder goes when the PDP stops. */
-export async function startPdpWith(policies: readonly Policy[]): Promise<LocalPdp> {
+export async function startPdpWith(
+  policies: readonly Policy[],
+  { on, port }: { readonly on?: TestPdp | undefined; readonly port?: number } = {},
+): Promise<LocalPdp> {
   const folder = await mkdtemp(join(tmpdir(), "hopguard-policies-"));
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
@@ -35,7 +38,7 @@ export async function startPdpWith(policies: readonly Policy[]): Promise<LocalPd
         ),
       ),
     );
-    const pdp = await startTestPdp({ policies: folder });
+    const pdp = await startTestPdp({ policies: folder, ...(port !== undefined && { port }) }, on);
     const stop = () => pdp.stop().then(remove);
     return { ...pdp, stop, [Symbol.asyncDispose]: stop };
   } catch (error) {

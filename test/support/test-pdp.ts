@@ -18,14 +18,20 @@ export function testPdps(): readonly TestPdp[] {
   });
 }
 
-/** Starts the PDP that `HOPGUARD_TEST_PDP` names, or else the oldest. `npm run matrix` runs the tests with each. */
-export function startTestPdp(options: Omit<StartPdpOptions, "binary" | "strict">): Promise<LocalPdp> {
+/** The one that `HOPGUARD_TEST_PDP` names, or else the oldest. `npm run matrix` runs the tests with each. */
+function chosenPdp(): TestPdp {
   const { HOPGUARD_TEST_PDP: wanted = "0.51" } = process.env;
   const pdps = testPdps();
   const pdp = pdps.find(({ name }) => name === wanted);
-  if (!pdp) {
-    const names = pdps.map(({ name }) => name).join(", ");
-    throw new Error(`HOPGUARD_TEST_PDP: there is no ${wanted} here, only ${names}`);
-  }
-  return startPdp({ watch: false, ...options, binary: pdp.binary, strict: pdp.strict });
+  if (pdp) return pdp;
+  const names = pdps.map(({ name }) => name).join(", ");
+  throw new Error(`HOPGUARD_TEST_PDP: there is no ${wanted} here, only ${names}`);
+}
+
+/** Starts the chosen PDP, or the one that a test asks for. */
+export function startTestPdp(
+  options: Omit<StartPdpOptions, "binary" | "strict">,
+  { binary, strict }: TestPdp = chosenPdp(),
+): Promise<LocalPdp> {
+  return startPdp({ watch: false, ...options, binary, strict });
 }
