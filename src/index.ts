@@ -7,6 +7,10 @@ export { createGuard } from "./create-guard";
 export { memoryState } from "./state/memory";
 export type { Guard } from "./core/guard";
 export type { GuardOptions } from "./core/guard-options";
+export type { Classifier } from "./core/classification";
+export type { DegradedHop } from "./core/degradation";
+export type { ModelFacts } from "./core/model-facts";
+export type { TokenUsage } from "./core/usage";
 export type { RevocationDetails } from "./core/revocation";
 export type { SessionOptions } from "./core/session-options";
 export type { Session } from "./core/session";
@@ -51,7 +55,11 @@ export type { AuditFlag, AuditRecord } from "./core/audit-record";
 export type {
   AttributeProvider,
   AuditSink,
+  Authority,
   EnrichmentInput,
+  HopEnd,
+  HopStanding,
+  HopStart,
   Guardrail,
   GuardrailInput,
   GuardrailResult,
@@ -69,5 +77,8 @@ export type {
   SessionCounter,
   SessionFacts,
   StateStore,
+  TaskStore,
+  Usage,
+  UsageAccount,
   VerifiedIdentity,
 } from "./core/ports";

@@ -1,5 +1,6 @@
 import { auditRecord } from "./recording";
 import type { SessionContext } from "./context";
+import { settleDenied } from "./counting";
 import { within } from "./deadline";
 import type { DenyDecision } from "./decision";
 import { newDenial, type DenialCode } from "./denial";
@@ -74,19 +75,14 @@ async function deny(
   evaluation: Evaluation,
   refusal: Refusal,
 ): Promise<DenyDecision> {
-  const { guard, counter } = session;
+  const { guard } = session;
   const { code, details } = presented(refusal, guard.denials);
   const denial = newDenial(code, evaluation.label, evaluation.decisionId, details);
   // A denial stands even if it can be neither counted nor recorded: no failure here may become an exception, let alone an allow.
-  const count = async (): Promise<void> => {
-    // What was never begun, and a look-up, which is no attempt, has no end to be counted.
-    if (!evaluation.session || evaluation.flags.includes("look_up")) return;
-    await within(guard.timeoutMs, "session state", counter.settle(denial.hop.action, "deny"));
-  };
   const record = async (): Promise<void> => {
     const entry = await auditRecord(session, evaluation, denial, details.detail);
     await within(guard.timeoutMs, "audit", guard.audit.write(entry));
   };
-  await Promise.allSettled([count(), record()]);
+  await Promise.allSettled([settleDenied(session, evaluation), record()]);
   return Object.freeze({ effect: "deny", decisionId: evaluation.decisionId, denial });
 }

@@ -46,5 +46,8 @@ export interface AuditRecord {
   readonly flags: readonly AuditFlag[];
 }
 
-/** `look_up`: asked in order to show or hide, not to act. */
-export type AuditFlag = "look_up";
+/**
+ * `look_up`: asked in order to show or hide, not to act. `recheck`: asked again while the call is under way. `degraded`: allowed because the PDP
+ * was unreachable and the operator has listed the hop.
+ */
+export type AuditFlag = "look_up" | "recheck" | "degraded";

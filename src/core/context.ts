@@ -1,4 +1,8 @@
+import type { AuditFlag } from "./audit-record";
+import type { Classifier } from "./classification";
+import type { Degradation } from "./degradation";
 import type { DenialCode } from "./denial";
+import type { EnrichedPrincipals } from "./enriched-principals";
 import type { JsonLimits } from "./json";
 import type {
   AuditSink,
@@ -11,6 +15,9 @@ import type {
 } from "./ports";
 import type { Agent, CheckedPrincipal, Task } from "./principal";
 import type { ModelAliases } from "./model-aliases";
+import type { ModelFacts } from "./model-facts";
+import type { RememberedAnswers } from "./remembered-answers";
+import type { UsageOptions } from "./usage";
 import type { RepeatedDenials, RepeatOptions } from "./repeated-denials";
 import type { StandardSchema } from "./standard-schema";
 import type { VisibilityCache } from "./visibility-cache";
@@ -24,7 +31,15 @@ export interface GuardContext {
   readonly denials: "explain" | "hide";
   readonly models: ModelAliases;
   readonly repeats: RepeatOptions | false;
+  /** In the order in which they wait for one another. */
   readonly enrich: readonly AttributeProvider[];
+  readonly classifiers: readonly Classifier[];
+  readonly modelFacts: readonly ModelFacts[];
+  readonly usage: UsageOptions | undefined;
+  readonly tasks: "asserted" | "registered";
+  readonly degradation: Degradation | undefined;
+  /** Milliseconds; 0 for never. */
+  readonly recheckEveryMs: number;
   readonly guardrails: readonly Guardrail[];
   readonly environment: string | undefined;
   readonly policyRevision: string | undefined;
@@ -43,6 +58,8 @@ export interface SessionContext {
   readonly counter: SessionCounter;
   readonly visibility: VisibilityCache;
   readonly repeatedDenials: RepeatedDenials | undefined;
+  readonly remembered: RememberedAnswers;
+  readonly enriched: EnrichedPrincipals;
   readonly annotations: Readonly<Record<string, string>>;
   /** Whom to ask the PDP about; verified anew on every hop where there is a token. The same objects while nothing has changed. */
   identify(): MaybePromise<readonly [CheckedPrincipal, ...CheckedPrincipal[]]>;
@@ -59,6 +76,13 @@ export interface CheckOptions {
    * `look_up`. An allow is no permission: the call itself is checked when it is made.
    */
   readonly lookUp?: boolean;
+  /** What the call says, as text, for classifiers; it goes nowhere else. Default: `attr.arguments` as JSON. */
+  readonly content?: string;
   /** The adapter has found already that this hop must be denied: it is denied and recorded, and the PDP is not asked. */
   readonly refuse?: { readonly code: DenialCode; readonly reason?: string };
+}
+
+/** What the core itself may say of a check, beside what a caller may. */
+export interface DecideOptions extends CheckOptions {
+  readonly flags?: readonly AuditFlag[];
 }

@@ -1,11 +1,20 @@
 import type { Denial } from "./denial";
 import type { HopSnapshot } from "./hop";
+import type { TokenUsage } from "./usage";
 
 /** The hop may go on, with exactly what `hop` holds. */
 export interface AllowDecision {
   readonly effect: "allow";
   readonly decisionId: string;
   readonly hop: HopSnapshot;
+  /** The PDP was unreachable, and the guard's option `degraded` lets this hop pass nevertheless. */
+  readonly degraded?: true;
+  /**
+   * Says how the call has gone. `"done"` makes it one of the session's `calls`, which policies may build on; `"failed"` gives back what it
+   * had reserved of a budget. With what the provider says was used, that takes the place of the reservation; without, the reservation
+   * stands. Only the first word counts. Adapters call it; whoever calls `check` by himself does so too.
+   */
+  settle(outcome: "done" | "failed", usage?: TokenUsage): void;
 }
 
 /** The hop may not go on. `denial` is what the agent may read. */

@@ -1,27 +1,97 @@
-import type { GuardContext } from "./context";
+import type { SessionContext } from "./context";
 import { callWithin } from "./deadline";
+import { digestJson } from "./digest";
 import type { Evaluation } from "./evaluation";
 import type { HopSnapshot } from "./hop";
-import { snapshot } from "./json";
+import { isJsonObject, snapshot, type JsonObject, type JsonValue } from "./json";
+import type { AttributeProvider } from "./ports";
 import type { PdpPrincipal } from "./principal";
 
-/** Finds out what the policy wants to know about the target. A provider that fails denies the hop. */
+/** What providers have found out about principal, agent and task. */
+export type AddedAttributes = Readonly<Record<"principal" | "agent" | "task", JsonObject>>;
+
+/**
+ * Finds out what the policy wants to know: facts go to the evaluation, what is said of principal, agent and task is returned. Providers run
+ * side by side, except behind those that they come `after`. One that fails denies the hop, unless it is optional.
+ */
 export async function enrich(
-  guard: GuardContext,
+  session: SessionContext,
   evaluation: Evaluation,
   hop: HopSnapshot,
   principal: PdpPrincipal,
   signal: AbortSignal | undefined,
-): Promise<void> {
-  if (guard.enrich.length === 0) return;
-  const applicable = guard.enrich.filter((provider) => provider.applies?.(hop) ?? true);
-  await Promise.all(
-    applicable.map(async (provider) => {
-      const { name, timeoutMs = guard.timeoutMs } = provider;
-      const fact = await callWithin(timeoutMs, `attribute provider ${name}`, signal, (signal) =>
-        provider.provide({ hop, principal, signal }),
-      );
-      evaluation.facts[name] = snapshot(fact, guard.limits);
-    }),
-  );
+  providers: readonly AttributeProvider[] = session.guard.enrich,
+): Promise<AddedAttributes | undefined> {
+  if (providers.length === 0) return undefined;
+  const added: Record<"principal" | "agent" | "task", JsonObject> = { principal: {}, agent: {}, task: {} };
+  const running = new Map<string, Promise<void>>();
+
+  const run = async (provider: AttributeProvider): Promise<void> => {
+    const { name, adds = "facts", after = [], optional = false } = provider;
+    await Promise.all(after.map((name) => running.get(name) ?? Promise.resolve()));
+    if (!(provider.applies?.(hop) ?? true)) return;
+    try {
+      const answer = await answerOf(session, evaluation, provider, hop, principal, signal);
+      if (adds === "facts") evaluation.facts[name] = answer;
+      else added[adds] = { ...added[adds], ...membersOf(provider, answer) };
+    } catch (error) {
+      if (!optional) throw error;
+      evaluation.notes.push(`attribute provider ${name}: ${String(error)}`);
+    }
+  };
+  // In the order in which they wait for one another, which the options have made sure of.
+  for (const provider of providers) {
+    const work = run(provider);
+    // Who waits for it fails with it; nobody else hears of the rejection twice.
+    work.catch(() => undefined);
+    running.set(provider.name, work);
+  }
+  await Promise.all(running.values());
+  return added;
+}
+
+/** The providers that say something of principal, agent or task, and those that they wait for: all that a look-up can know. */
+export function aboutPrincipals(providers: readonly AttributeProvider[]): readonly AttributeProvider[] {
+  const needed = new Set<string>();
+  const chosen = providers.toReversed().filter(({ name, adds = "facts", after = [] }) => {
+    const isNeeded = adds !== "facts" || needed.has(name);
+    if (isNeeded) for (const before of after) needed.add(before);
+    return isNeeded;
+  });
+  return chosen.toReversed();
+}
+
+/** A fresh answer, or one that is remembered for a while. Hops that ask for the same at once share a call. */
+async function answerOf(
+  session: SessionContext,
+  { facts }: Evaluation,
+  provider: AttributeProvider,
+  hop: HopSnapshot,
+  principal: PdpPrincipal,
+  signal: AbortSignal | undefined,
+): Promise<JsonValue> {
+  const { name, cache, schema, timeoutMs = session.guard.timeoutMs } = provider;
+  const ask = async (signal: AbortSignal | undefined): Promise<JsonValue> => {
+    const known = Object.freeze({ ...facts });
+    const given = await callWithin(timeoutMs, `attribute provider ${name}`, signal, (signal) =>
+      provider.provide({ hop, principal, facts: known, signal }),
+    );
+    const result = schema ? await schema["~standard"].validate(given) : { value: given };
+    if (result.issues) throw new Error(`the answer of ${name} is not of the expected shape`);
+    return snapshot(result.value, session.guard.limits);
+  };
+  if (!cache) return ask(signal);
+  const { kind, action, attr } = hop;
+  const asked = cache.per === "session" ? null : [kind, hop.name, action, attr, { ...facts }];
+  const key = await digestJson([name, principal.id, asked]);
+  // Shared, so that the first to give up takes nothing from the others.
+  return session.remembered.get(key, cache.ttlMs, () => ask(undefined));
+}
+
+/** @throws {Error} for an answer that adds what the provider has not declared. */
+function membersOf({ name, keys = [] }: AttributeProvider, answer: JsonValue): JsonObject {
+  if (!isJsonObject(answer)) throw new Error(`the answer of ${name} is not an object`);
+  const undeclared = Object.keys(answer).find((key) => !keys.includes(key));
+  if (undeclared !== undefined) throw new Error(`the answer of ${name} holds more than its keys`);
+  return answer;
 }

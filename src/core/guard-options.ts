@@ -1,12 +1,16 @@
 import * as z from "zod";
 import type { Candidates } from "./capabilities";
+import type { Classifier } from "./classification";
 import type { GuardContext } from "./context";
+import { Degradation, type DegradedHop } from "./degradation";
 import { ConfigurationError } from "./errors";
-import { isFactName } from "./names";
+import { modelFactsSchema, type ModelFacts } from "./model-facts";
+import { isAction, isFactName, isKind } from "./names";
 import { aliasProblem, ModelAliases } from "./model-aliases";
 import { aFunction, objectWith } from "./option-types";
 import { parseOptions } from "./options";
 import { withDeadline } from "./pdp-deadline";
+import { providersInOrder } from "./provider-order";
 import type {
   AttributeProvider,
   AuditSink,
@@ -15,6 +19,7 @@ import type {
   PolicyDecisionPoint,
   RevocationStore,
   StateStore,
+  TaskStore,
 } from "./ports";
 
 /** What a guard is made of. Only `pdp` is needed. */
@@ -32,8 +37,33 @@ export interface GuardOptions {
    * the role `agent`, which must be allowed as well (`"principal"`).
    */
   readonly agents?: "context" | "principal";
-  /** Providers of `R.attr.facts.<name>`. */
+  /** Policy information points: what they find out is there for the policy, fresh on every hop unless they say otherwise. */
   readonly enrich?: readonly AttributeProvider[];
+  /** Say what kinds of data a request holds: `R.attr.context.data`. */
+  readonly classifiers?: readonly Classifier[];
+  /** What is known of models: tier, region and price, at one base URL or at any. Policies read `R.attr.tier` and `R.attr.region`. */
+  readonly modelFacts?: readonly ModelFacts[];
+  /**
+   * Counts calls, tokens and money per session, task, principal and agent, as `R.attr.context.usage`. What a hop may use up is reserved before
+   * the PDP is asked, so that limits in policies hold at any concurrency. Default: off. `windows` are in milliseconds, default
+   * `{ hour: 3600000, day: 86400000 }`; `assumedOutputTokens`, default 4096, is what a call without any limit reserves.
+   */
+  readonly usage?: {
+    readonly windows?: Readonly<Record<string, number>>;
+    readonly assumedOutputTokens?: number;
+  };
+  /**
+   * Whether a task is what the session says (`"asserted"`, the default), or must be registered (`guard.registerTask`) and alive
+   * (`"registered"`): then a hop without such a task is denied, and state that was lost denies too.
+   */
+  readonly tasks?: "asserted" | "registered";
+  /**
+   * Hops that stay allowed while the PDP is unreachable, and for how many milliseconds from its first silence (default 60000). Every other stage
+   * must have passed. Each such decision is marked, and on record as degraded. Default: none.
+   */
+  readonly degraded?: { readonly allow: readonly DegradedHop[]; readonly forMs?: number };
+  /** Milliseconds after which the policy is asked again about a stream that is still running. Default 30000; 0 for never. */
+  readonly recheckEveryMs?: number;
   /** Pre-call hooks of your own: they may add facts or deny, and can never allow. */
   readonly guardrails?: readonly Guardrail[];
   /** Whether an agent reads the policy's reason and remediation (`"explain"`, the default) or only that it was denied (`"hide"`). */
@@ -73,19 +103,44 @@ const hook = <T extends { readonly name: string }>(method: string) =>
     ({ name }) => isFactName(name),
     "expected a name of letters, digits and _: it becomes R.attr.facts.<name>",
   );
-const storeOfRevocations = objectWith<RevocationStore>("find", "revoke", "restore");
+const storeOfRevocations = objectWith<RevocationStore>("find", "revoke", "restore", "list");
+const storeOfTasks = objectWith<TaskStore>("register", "end");
 const names = z.array(z.string());
 
 const guardSchema = z.strictObject({
   pdp: objectWith<PolicyDecisionPoint>("check", "plan"),
   audit: z.union([objectWith<AuditSink>("write"), aFunction<AuditSink["write"]>()]),
   state: objectWith<StateStore>("session").refine(
-    ({ revocations }) => storeOfRevocations.safeParse(revocations).success,
-    "expected `revocations` with find(), revoke() and restore()",
+    ({ revocations, tasks }) =>
+      storeOfRevocations.safeParse(revocations).success && storeOfTasks.safeParse(tasks).success,
+    "expected `revocations` with find(), revoke(), restore() and list(), and `tasks` with register() and end()",
   ),
   identity: objectWith<IdentityVerifier>("verify").optional(),
   agents: z.enum(["context", "principal"]).default("context"),
   enrich: z.array(hook<AttributeProvider>("provide")).default([]),
+  classifiers: z.array(hook<Classifier>("classify")).default([]),
+  modelFacts: z.array(modelFactsSchema).default([]),
+  usage: z
+    .strictObject({
+      windows: z
+        .record(z.string().refine(isFactName, "expected a name of letters, digits and _"), z.int().positive())
+        .default({ hour: 3_600_000, day: 86_400_000 }),
+      assumedOutputTokens: z.int().positive().default(4096),
+    })
+    .optional(),
+  tasks: z.enum(["asserted", "registered"]).default("asserted"),
+  degraded: z
+    .strictObject({
+      allow: z.array(
+        z.strictObject({
+          kind: z.string().refine(isKind, "expected a kind: letters, digits and _"),
+          actions: z.array(z.string().refine(isAction, "expected an action, without globs")).optional(),
+        }),
+      ),
+      forMs: z.int().positive().max(3_600_000).default(60_000),
+    })
+    .optional(),
+  recheckEveryMs: z.int().nonnegative().max(3_600_000).default(30_000),
   guardrails: z.array(hook<Guardrail>("check")).default([]),
   denials: z.enum(["explain", "hide"]).default("explain"),
   models: z
@@ -138,16 +193,18 @@ export interface ParsedGuardOptions {
 
 /** @throws {ConfigurationError} naming every wrong option. */
 export function parseGuardOptions(given: unknown): ParsedGuardOptions {
-  const { audit, catalogue, identity, models, pdp, ...options } = parseOptions(
+  const { audit, catalogue, degraded, enrich, identity, models, pdp, ...options } = parseOptions(
     guardSchema,
     "createGuard",
     given,
   );
-  refuseSharedNames([...options.enrich, ...options.guardrails]);
+  refuseSharedNames([...enrich, ...options.guardrails]);
   const context = Object.freeze({
     ...options,
     pdp: withDeadline(pdp, options.timeoutMs),
     models: new ModelAliases(models),
+    enrich: providersInOrder(enrich),
+    degradation: degraded && new Degradation(degraded),
     audit: typeof audit === "function" ? { write: audit } : audit,
   }) as GuardContext;
   return { context, identity, catalogue: catalogue as Candidates };

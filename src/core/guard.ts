@@ -1,11 +1,16 @@
+import * as z from "zod";
 import { attempt } from "./attempt";
 import type { SessionContext } from "./context";
 import { within } from "./deadline";
-import { AuthorizationDeniedError } from "./errors";
+import { AuthorizationDeniedError, ConfigurationError } from "./errors";
 import { newEvaluation } from "./evaluation";
 import { parseGuardOptions, type GuardOptions } from "./guard-options";
 import { identification } from "./identification";
-import type { RevocationTarget } from "./ports";
+import { parseOptions } from "./options";
+import type { Revocation, RevocationTarget } from "./ports";
+import { identifier } from "./principal";
+import { EnrichedPrincipals } from "./enriched-principals";
+import { RememberedAnswers } from "./remembered-answers";
 import { RepeatedDenials } from "./repeated-denials";
 import { newRevocation, parseTarget, type RevocationDetails } from "./revocation";
 import { createSession, type Session } from "./session";
@@ -24,7 +29,16 @@ export interface Guard {
   revoke(target: RevocationTarget, details?: RevocationDetails): Promise<void>;
   /** Takes a revocation back. */
   restore(target: RevocationTarget): Promise<void>;
+  /** Every revocation that stands, the newest first. */
+  revocations(): Promise<readonly Revocation[]>;
+  /** Makes a task live, for a guard with `tasks: "registered"`; until it is ended, or for so many milliseconds. */
+  registerTask(id: string, options?: { readonly expiresInMs?: number }): Promise<void>;
+  /** Ends a registered task: from the moment that this resolves, every hop of it is denied with `revoked`. */
+  endTask(id: string): Promise<void>;
 }
+
+const NO_TASK = 'session.task: the guard says tasks: "registered", and this session has none';
+const lifetime = z.strictObject({ expiresInMs: z.int().positive().exactOptional() });
 
 /**
  * Makes a guard out of complete options; `createGuard` of the package fills in the defaults.
@@ -46,10 +60,13 @@ export function assembleGuard(given: GuardOptions & Required<Pick<GuardOptions, 
         task,
         counter: state.session(id, clock()),
         visibility: new VisibilityCache(guard.visibilityTtlMs),
+        remembered: new RememberedAnswers(),
+        enriched: new EnrichedPrincipals(),
         repeatedDenials: guard.repeats ? new RepeatedDenials(guard.repeats) : undefined,
         annotations: annotations(options),
         identify: identification(options, identity, agents),
       };
+      if (guard.tasks === "registered" && !task) throw new ConfigurationError(NO_TASK);
       await proveIdentity(session);
       return createSession(session, catalogue);
     },
@@ -58,6 +75,15 @@ export function assembleGuard(given: GuardOptions & Required<Pick<GuardOptions, 
     },
     restore: async (target) => {
       await state.revocations.restore(parseTarget(target, "restore"));
+    },
+    revocations: async () => state.revocations.list(),
+    registerTask: async (id, options = {}) => {
+      const { expiresInMs } = parseOptions(lifetime, "registerTask", options);
+      const expiresAt = expiresInMs === undefined ? undefined : clock().getTime() + expiresInMs;
+      await state.tasks.register(parseOptions(identifier, "registerTask.id", id), expiresAt);
+    },
+    endTask: async (id) => {
+      await state.tasks.end(parseOptions(identifier, "endTask.id", id));
     },
   });
 }

@@ -1,25 +1,28 @@
 import { attempt } from "./attempt";
-import { auditRecord } from "./recording";
-import type { CheckOptions, GuardContext, SessionContext } from "./context";
+import { classify } from "./classification";
+import type { DecideOptions, GuardContext, SessionContext } from "./context";
+import { begin, foresee, settlement } from "./counting";
 import { within } from "./deadline";
 import type { Decision } from "./decision";
+import { digestJson } from "./digest";
 import { enrich } from "./enrichment";
-import { newEvaluation } from "./evaluation";
+import { newEvaluation, type Evaluation } from "./evaluation";
 import { applyGuardrails } from "./guardrails";
 import { describeHop, readHop, snapshotHop, withValidArguments, type Hop } from "./hop";
-import { digestJson } from "./digest";
+import { factsOf } from "./model-facts";
+import { PdpError } from "./pdp-error";
 import { askPdp } from "./policy";
-import type { SessionFacts } from "./ports";
+import { auditRecord } from "./recording";
 import { Refusal } from "./refusal";
 import { refuseRevoked } from "./revocation";
 import { withoutDisclosure } from "./visibility";
 
 /** Decides one hop: the whole of hopguard, from top to bottom. Never rejects; what goes wrong is a denial. */
-export async function decide(session: SessionContext, given: Hop, options: CheckOptions): Promise<Decision> {
+export async function decide(session: SessionContext, given: Hop, options: DecideOptions): Promise<Decision> {
   const { guard } = session;
-  const { signal, lookUp = false } = options;
+  const { signal, lookUp = false, flags = [] } = options;
   const unread = { kind: "unknown", name: "unknown", action: "unknown" };
-  const evaluation = newEvaluation(unread, lookUp ? ["look_up"] : []);
+  const evaluation = newEvaluation(unread, lookUp && flags.length === 0 ? ["look_up"] : flags);
 
   return attempt<Decision>(session, evaluation, signal, async (enter) => {
     // Until the first `await` this runs within the caller's own call: nothing can change the hop before it is read.
@@ -32,13 +35,14 @@ export async function decide(session: SessionContext, given: Hop, options: Check
       : snapshotHop(read, evaluation.decisionId, guard.limits);
 
     enter("identity");
-    const checked = (evaluation.checked = await within(guard.timeoutMs, "identity", session.identify()));
+    const proven = (evaluation.checked = await within(guard.timeoutMs, "identity", session.identify()));
 
     enter("revocation");
-    await refuseRevoked(session, checked);
+    // Where that takes a round trip, it is read with the counting below.
+    if (!guard.state.isRemote || taken instanceof Refusal) await refuseRevoked(session, proven);
 
     if (taken instanceof Refusal) throw taken;
-    if (taken.kind === "llm_model") evaluation.models = namesOf(guard, taken.id);
+    if (taken.kind === "llm_model") nameModel(guard, evaluation, taken.id, taken.attr.endpoint);
 
     enter("arguments");
     evaluation.hop = taken;
@@ -49,17 +53,24 @@ export async function decide(session: SessionContext, given: Hop, options: Check
     if (hop.attr.arguments !== undefined) evaluation.digest = digestJson(hop.attr.arguments);
 
     enter("enrichment");
-    await enrich(guard, evaluation, hop, checked[0].principal, signal);
+    const added = await enrich(session, evaluation, hop, proven[0].principal, signal);
+    const checked = (evaluation.checked = session.enriched.of(proven, added));
+    await classify(guard, evaluation, hop, options.content, signal);
 
     enter("guardrails");
     await applyGuardrails(guard, evaluation, hop, checked[0].principal, signal);
 
     enter("counting");
-    const counted = lookUp ? countedOnce(session, hop.action) : session.counter.begin(hop.action);
-    evaluation.session = await within(guard.timeoutMs, "session state", counted);
+    await (lookUp ? foresee : begin)(session, evaluation, hop, checked);
 
     enter("decision");
-    await askPdp(session, evaluation, hop, checked, signal);
+    await askPdp(session, evaluation, hop, checked, signal)
+      .then(() => guard.degradation?.answered())
+      .catch((error: unknown) => {
+        const isAway = PdpError.isInstance(error) && error.reason === "pdp_unavailable";
+        if (!isAway || !guard.degradation?.admits(hop)) throw error;
+        evaluation.flags.push("degraded");
+      });
 
     // The answer took its time; authority may have been withdrawn meanwhile.
     enter("revocation");
@@ -67,23 +78,24 @@ export async function decide(session: SessionContext, given: Hop, options: Check
 
     enter("record");
     await within(guard.timeoutMs, "audit", guard.audit.write(await auditRecord(session, evaluation)));
-
-    enter("counting");
-    if (!lookUp) await within(guard.timeoutMs, "session state", session.counter.settle(hop.action, "allow"));
     signal?.throwIfAborted();
-    return Object.freeze({ effect: "allow", decisionId: evaluation.decisionId, hop });
+    return Object.freeze({
+      effect: "allow",
+      decisionId: evaluation.decisionId,
+      hop,
+      ...(evaluation.flags.includes("degraded") && { degraded: true as const }),
+      settle: settlement(session, evaluation, hop),
+    });
   });
 }
 
-/** The counts as they would be if this hop were taken: nothing is counted by asking. */
-async function countedOnce({ counter }: SessionContext, action: string): Promise<SessionFacts> {
-  const facts = await counter.peek();
-  const attempts = { ...facts.attempts, [action]: (facts.attempts[action] ?? 0) + 1 };
-  return { ...facts, steps: facts.steps + 1, attempts };
-}
-
-function namesOf({ models }: GuardContext, id: string): readonly [string, ...string[]] {
-  const names = models.namesOf(id);
-  if (names) return names;
-  throw new Refusal("unsupported_hop", { reason: "The name of this model is an alias that leads nowhere." });
+/** Finds out which model a name stands for, and what the operator knows of it. */
+function nameModel(guard: GuardContext, evaluation: Evaluation, id: string, endpoint: unknown): void {
+  const names = guard.models.namesOf(id);
+  if (!names)
+    throw new Refusal("unsupported_hop", {
+      reason: "The name of this model is an alias that leads nowhere.",
+    });
+  evaluation.models = names;
+  evaluation.modelFacts = factsOf(guard.modelFacts, names.at(-1) ?? id, endpoint);
 }

@@ -3,10 +3,12 @@ import type { Evaluation } from "./evaluation";
 import { explain } from "./explanation";
 import type { HopSnapshot } from "./hop";
 import type { JsonObject } from "./json";
+import { modelAttributes } from "./model-facts";
 import type { CheckedPrincipal } from "./principal";
 import type { PdpValidationError } from "./ports";
 import { Refusal } from "./refusal";
 import { cleanText } from "./text";
+import { usageFacts } from "./usage";
 
 /** Asks the PDP about every principal of the hop, unless the very same question was denied too often just now. */
 export async function askPdp(
@@ -20,7 +22,7 @@ export async function askPdp(
   const ask = (): Promise<void> => askAll(session, evaluation, { ...hop, attr }, checked, signal);
   if (!session.repeatedDenials) return ask();
   // What differs from one attempt to the next is left out: counts, and the id that is made for each decision.
-  const { session: _counts, ...context } = attr.context as JsonObject;
+  const { session: _counts, usage: _usage, ...context } = attr.context as JsonObject;
   const question = (): JsonObject => ({
     hop: [hop.kind, hop.name, hop.action],
     attr: { ...attr, context },
@@ -44,11 +46,19 @@ async function askAll(
       query: { principal, resource: { kind, id, attr }, actions: [action], annotations },
     })),
   );
-  const answers = await Promise.all(
+  const settled = await Promise.allSettled(
     asked.map(({ query }) => guard.pdp.check(query, signal ? { signal } : {})),
   );
-  evaluation.answers = answers;
-  const refused = asked.findIndex((_, index) => answers[index]?.effects.get(action) !== "allow");
+  const answers = settled.map((result) => (result.status === "fulfilled" ? result.value : undefined));
+  evaluation.answers = answers.filter((answer) => answer !== undefined);
+  const failure = settled.find((result) => result.status === "rejected");
+  // A denial stands whatever became of the other questions.
+  const isDenied = answers.some((answer) => answer && answer.effects.get(action) !== "allow");
+  if (failure && !isDenied) throw failure.reason;
+  const refused = asked.findIndex((_, index) => {
+    const answer = answers[index];
+    return answer ? answer.effects.get(action) !== "allow" : !isDenied;
+  });
   if (refused < 0) return;
   const refusal = answers[refused];
   if (refusal && refusal.validationErrors.length > 0) throw offSchema(refusal.validationErrors);
@@ -78,13 +88,16 @@ function offSchema(errors: readonly PdpValidationError[]): Refusal {
 export function resourceAttributes(
   guard: GuardContext,
   attr: JsonObject,
-  { facts, session }: Pick<Evaluation, "facts" | "session">,
+  { facts, data, standing, accounts, modelFacts }: Evaluation,
 ): JsonObject {
   return {
     ...attr,
+    ...modelAttributes(modelFacts),
     ...(Object.keys(facts).length > 0 && { facts }),
     context: {
-      ...(session && { session: { ...session } }),
+      ...(standing && { session: { ...standing.session } }),
+      ...(standing && accounts.length > 0 && { usage: usageFacts(accounts, standing.usage) }),
+      ...(data && { data }),
       ...(guard.environment !== undefined && { environment: guard.environment }),
     },
   };

@@ -5,6 +5,7 @@ import type { AuditRecord } from "./audit-record";
 import type { HopSnapshot } from "./hop";
 import type { JsonObject, JsonValue } from "./json";
 import type { Authentication, PdpPrincipal, PrincipalInput } from "./principal";
+import type { StandardSchema } from "./standard-schema";
 
 // ---------------------------------------------------------------------------------------------------------------- decisions
 
@@ -82,18 +83,38 @@ export interface IdentityVerifier {
 export interface EnrichmentInput {
   readonly hop: HopSnapshot;
   readonly principal: PdpPrincipal;
+  /** What the providers that this one comes `after` have found out. */
+  readonly facts: Readonly<Record<string, JsonValue>>;
   readonly signal: AbortSignal;
 }
 
-/** A policy information point (PIP): finds out about the target of a hop what the policy wants to know. */
+/** A policy information point (PIP): finds out what the policy wants to know. */
 export interface AttributeProvider {
-  /** Becomes `R.attr.facts.<name>`. */
+  /** Names it in `after`, in records, and as `R.attr.facts.<name>`. */
   readonly name: string;
+  /**
+   * What it adds to. `"facts"` (the default): its answer is `R.attr.facts.<name>`. `"principal"`, `"agent"` and `"task"`: its answer is an object
+   * whose `keys` are added to `P.attr`, `P.attr.agent.attr` and `P.attr.task`; there it wins over what the caller has said.
+   */
+  readonly adds?: "facts" | "principal" | "agent" | "task";
+  /** The members that it may add; another one in its answer denies. Needed with every `adds` but `"facts"`. */
+  readonly keys?: readonly string[];
+  /** What its answer must look like (zod, or any Standard Schema). Another answer denies. */
+  readonly schema?: StandardSchema;
   /** Default: every hop. */
   readonly applies?: (hop: HopSnapshot) => boolean;
+  /** Names of providers whose facts it needs. Others run beside it. */
+  readonly after?: readonly string[];
+  /**
+   * For how many milliseconds an answer is used again, within the session: for each hop that asks the same (`"hop"`), or for every hop
+   * (`"session"`). Hops that ask together share one call. Default: nothing is remembered.
+   */
+  readonly cache?: { readonly per: "hop" | "session"; readonly ttlMs: number };
+  /** The policy can do without: a failure adds nothing, and is noted on the record, instead of denying. Default false. */
+  readonly optional?: boolean;
   /** Resolves to plain JSON. A rejection, or silence past the deadline, denies the hop with `enrichment_failed`. */
   readonly provide: (input: EnrichmentInput) => Promise<unknown>;
-  /** Milliseconds, default 1000. */
+  /** Milliseconds, default the guard's `timeoutMs`. */
   readonly timeoutMs?: number;
 }
 
@@ -117,16 +138,34 @@ export interface Revocation {
   readonly author?: string;
   /** ISO 8601. */
   readonly at: string;
+  /** ISO 8601; it may be forgotten then. Without it, never. */
+  readonly expires_at?: string;
+}
+
+/** What a hop's authority rests on. */
+export interface Authority {
+  readonly targets: readonly RevocationTarget[];
+  /** A task that must be registered and alive, too. */
+  readonly task?: string;
 }
 
 /** Where revocations are kept. A rejection denies the hop with `state_unavailable`. */
 export interface RevocationStore {
-  /** Resolves when every later `find` will see it. */
+  /** Resolves when every later `find`, in whatever process, will see it. */
   revoke(revocation: Revocation): void | Promise<void>;
   /** Takes a revocation back. */
   restore(target: RevocationTarget): void | Promise<void>;
-  /** The first of the targets that is revoked. */
-  find(targets: readonly RevocationTarget[]): MaybePromise<Revocation | undefined>;
+  /** The first revocation that ends the authority; for a task that is not alive, one that says so. */
+  find(authority: Authority): MaybePromise<Revocation | undefined>;
+  /** Every revocation that stands, the newest first. */
+  list(): MaybePromise<readonly Revocation[]>;
+}
+
+/** The tasks that are alive. Asked about where the guard says `tasks: "registered"`: state that was lost then denies. */
+export interface TaskStore {
+  /** `expiresAt` in milliseconds since 1970; without it the task lives until it is ended. */
+  register(id: string, expiresAt?: number): void | Promise<void>;
+  end(id: string): void | Promise<void>;
 }
 
 /** `R.attr.context.session`: what has happened so far, the hop in question counted. */
@@ -136,23 +175,76 @@ export interface SessionFacts {
   readonly started_at: string;
   readonly steps: number;
   readonly attempts: Readonly<Record<string, number>>;
+  /** Allowed, and done: a call that failed is none. */
   readonly calls: Readonly<Record<string, number>>;
   readonly denials: number;
 }
 
-/** Counts the hops of one session. A rejection denies the hop with `state_unavailable`. */
-export interface SessionCounter {
-  /** Counts an attempt, atomically, and answers with the counts that include it. */
-  begin(action: string): MaybePromise<SessionFacts>;
-  /** Counts how an attempt that was begun has ended. */
-  settle(action: string, effect: "allow" | "deny"): void | Promise<void>;
-  /** The counts as they stand, for look-ups. */
-  peek(): MaybePromise<SessionFacts>;
+/** Amounts that are counted. Whole numbers; money in millionths of the unit that prices are given in, so that sums are exact. */
+export interface Usage {
+  readonly calls: number;
+  readonly input_tokens: number;
+  /** Reasoning tokens among them. */
+  readonly output_tokens: number;
+  readonly reasoning_tokens: number;
+  readonly cost_micros: number;
 }
 
-/** Where sessions are counted and revocations are kept. In memory by default. A store that cannot be read denies. */
+/** One sum that amounts are counted in. */
+export interface UsageAccount {
+  readonly scope: "principal" | "agent" | "task" | "session";
+  readonly id: string;
+  /** `total`, or the name of a window of time. */
+  readonly window: string;
+  /** Which of the windows, counted from 1970; 0 for the total. */
+  readonly index: number;
+  /** Milliseconds since 1970 after which nobody asks for it. */
+  readonly expiresAt?: number;
+}
+
+/** A hop that is about to be decided. */
+export interface HopStart {
+  readonly action: string;
+  readonly authority: Authority;
+  /** What to add to each account now, and to take back should the hop be denied. */
+  readonly reserve: Usage;
+  readonly accounts: readonly UsageAccount[];
+}
+
+/** How things stand for a hop, itself counted. */
+export interface HopStanding {
+  readonly session: SessionFacts;
+  /** One for each account, in their order. */
+  readonly usage: readonly Usage[];
+  /** Authority was withdrawn: nothing was counted. */
+  readonly revocation?: Revocation;
+}
+
+/** How a hop that was begun has ended. */
+export interface HopEnd {
+  readonly action: string;
+  readonly outcome: "denied" | "failed" | "done";
+  /** What is to be added to each account: what was used, less what was reserved. */
+  readonly correction: Usage;
+  readonly accounts: readonly UsageAccount[];
+}
+
+/** Counts the hops of one session. A rejection denies the hop with `state_unavailable`. */
+export interface SessionCounter {
+  /** In one atomic step: reads revocations, counts an attempt, reserves, and answers with the sums that include it. */
+  begin(start: HopStart): MaybePromise<HopStanding>;
+  /** Counts how an attempt that was begun has ended. */
+  settle(end: HopEnd): void | Promise<void>;
+  /** The counts as they stand, for look-ups. */
+  peek(accounts: readonly UsageAccount[]): MaybePromise<HopStanding>;
+}
+
+/** Where sessions are counted, and revocations, tasks and usage are kept. In memory by default. A store that cannot be read denies. */
 export interface StateStore {
   readonly revocations: RevocationStore;
+  readonly tasks: TaskStore;
+  /** Reading takes a round trip: revocations are then read where the hop is counted, and not once more before. */
+  readonly isRemote?: boolean;
   /** The counter of one session. */
   session(id: string, startedAt: Date): SessionCounter;
 }

@@ -51,7 +51,7 @@ export interface Task {
   readonly attr: JsonObject;
 }
 
-const RESERVED = ["type", "auth", "agent", "subject", "delegation", "task"];
+export const RESERVED_ATTRIBUTES = ["type", "auth", "agent", "subject", "delegation", "task"];
 
 /** Of a person, a role, an agent, a session: what can be read aloud and stands in one line. */
 export const identifier = z
@@ -92,7 +92,7 @@ const principalSchema = z.strictObject({
   id: identifier,
   roles: roles.min(1),
   type: z.enum(["user", "service", "agent"]).default("user"),
-  attr: attributes(RESERVED),
+  attr: attributes(RESERVED_ATTRIBUTES),
 });
 const agentSchema = z.strictObject({
   id: identifier.refine(
@@ -100,7 +100,7 @@ const agentSchema = z.strictObject({
     "is what a denial calls the one on whose behalf an agent acts",
   ),
   roles: roles.default([]),
-  attr: attributes(RESERVED),
+  attr: attributes(RESERVED_ATTRIBUTES),
   harness: identifier.optional(),
   version: identifier.optional(),
 });

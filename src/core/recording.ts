@@ -2,14 +2,17 @@ import type { AuditRecord } from "./audit-record";
 import type { SessionContext } from "./context";
 import type { Denial } from "./denial";
 import type { Evaluation } from "./evaluation";
+import { cleanText } from "./text";
 
 /** Writes down what is known of an evaluation, however far it came. */
 export async function auditRecord(
   { guard, id, agent, task }: SessionContext,
   evaluation: Evaluation,
   denial?: Denial,
-  detail?: string,
+  given?: string,
 ): Promise<AuditRecord> {
+  const said = [...(given === undefined ? [] : [given]), ...evaluation.notes];
+  const detail = said.length > 0 ? cleanText(said.join("; "), 4000) : undefined;
   const { answers } = evaluation;
   const canonical = evaluation.models?.at(-1);
   const subject = evaluation.checked?.[0].principal;
@@ -40,7 +43,7 @@ export async function auditRecord(
     chain: [],
     ...(task && { task: task.id }),
     session: id,
-    step: evaluation.session?.steps ?? 0,
+    step: evaluation.standing?.session.steps ?? 0,
     ms: Math.round((performance.now() - evaluation.startedAt) * 1000) / 1000,
     ...(digest !== undefined && { arguments_digest: digest }),
     ...(args !== undefined && { arguments: args }),

@@ -3,7 +3,7 @@ import type { SessionContext } from "./context";
 import { within } from "./deadline";
 import type { CheckedPrincipal } from "./principal";
 import { parseOptions } from "./options";
-import type { Revocation, RevocationTarget } from "./ports";
+import type { Authority, Revocation, RevocationTarget } from "./ports";
 import { Refusal } from "./refusal";
 
 /** Why authority was withdrawn, and by whom: for the audit record, never for the agent. */
@@ -40,17 +40,31 @@ export function newRevocation(target: unknown, details: unknown, at: Date): Revo
   return { ...reasons, target: parseTarget(target, "revoke"), at: at.toISOString() };
 }
 
-/** @throws {Refusal} `revoked` if anything that this session's authority rests on has been withdrawn. */
-export async function refuseRevoked(
+/** What a hop's authority rests on. */
+export function authorityOf(
   { guard, id, agent, task }: SessionContext,
   [subject]: readonly [CheckedPrincipal, ...CheckedPrincipal[]],
-): Promise<void> {
+): Authority {
   const targets = [
     { session: id },
     { agent: agent.id },
     { principal: subject.principal.id },
     ...(task ? [{ task: task.id }] : []),
   ];
-  const revocation = await within(guard.timeoutMs, "revocations", guard.state.revocations.find(targets));
+  return guard.tasks === "registered" && task ? { targets, task: task.id } : { targets };
+}
+
+/** @throws {Refusal} `revoked` if anything that this session's authority rests on has been withdrawn. */
+export async function refuseRevoked(
+  session: SessionContext,
+  checked: readonly [CheckedPrincipal, ...CheckedPrincipal[]],
+): Promise<void> {
+  const { guard } = session;
+  const found = guard.state.revocations.find(authorityOf(session, checked));
+  refuse(await within(guard.timeoutMs, "revocations", found));
+}
+
+/** @throws {Refusal} for a revocation. */
+export function refuse(revocation: Revocation | undefined): void {
   if (revocation) throw new Refusal("revoked", { detail: JSON.stringify(revocation) });
 }

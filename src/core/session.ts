@@ -10,7 +10,9 @@ import type { CheckOptions, SessionContext } from "./context";
 import type { AllowDecision, Decision, DenyDecision } from "./decision";
 import { ApprovalRequiredError, AuthorizationDeniedError } from "./errors";
 import type { Hop } from "./hop";
+import type { Denial } from "./denial";
 import { decide } from "./pipeline";
+import { watch } from "./watch";
 
 /** One run of one agent on behalf of one principal. Adapters turn native calls into hops and ask here. */
 export interface Session {
@@ -28,6 +30,16 @@ export interface Session {
    * @throws {ApprovalRequiredError} when the denial's remediation is a step-up, {@link AuthorizationDeniedError} for every other denial.
    */
   authorize(hop: Hop, options?: CheckOptions): Promise<AllowDecision>;
+
+  /**
+   * Watches over an allowed call that takes its time, such as a stream. `end` is called once, with the denial, within a second of a revocation or
+   * an expired token, or when the policy, asked again every `recheckEveryMs`, says otherwise. Returns what ends the watch: call it when
+   * the call is over.
+   */
+  watch(hop: Hop, end: (denial: Denial) => void): () => void;
+
+  /** Ends the session: every later hop of it is denied with `revoked`, in every process. */
+  end(): Promise<void>;
 
   /**
    * Which of a server's (or a toolset's) tools this principal may use: always, depending on the arguments, or never. For showing
@@ -57,16 +69,28 @@ export function createSession(context: SessionContext, catalogue: Candidates): S
     id: context.id,
     agent: context.agent.id,
     task: context.task?.id,
-    check: (hop, options) => decide(context, hop, { ...options }),
+    check: (hop, options) => decide(context, hop, { ...options, flags: [] }),
     authorize: async (hop, options) => {
       const decision = await session.check(hop, options);
       return decision.effect === "allow" ? decision : refuse(decision);
     },
+    watch: (hop, end) => watch(context, hop, end),
+    end: () => endSession(context),
     visible: (owner, names, options) =>
       reader(options).tools(typeof owner === "string" ? { server: owner } : owner, names),
     capabilities: (candidates = catalogue, options) => reader(options).all(candidates),
   };
   return Object.freeze(session);
+}
+
+/** Longer than anything lives that was begun in it. */
+const ENDED_FOR_MS = 7 * 86_400_000;
+
+async function endSession({ guard, id }: SessionContext): Promise<void> {
+  const now = guard.clock();
+  const expires_at = new Date(now.getTime() + ENDED_FOR_MS).toISOString();
+  const revocation = { target: { session: id }, reason: "ended", at: now.toISOString(), expires_at };
+  await guard.state.revocations.revoke(revocation);
 }
 
 function refuse({ denial }: DenyDecision): never {

@@ -4,6 +4,7 @@ import { within } from "./deadline";
 import type { DenyDecision } from "./decision";
 import type { Denial } from "./denial";
 import { canonicalJson } from "./digest";
+import { aboutPrincipals, enrich } from "./enrichment";
 import { newEvaluation, type Evaluation } from "./evaluation";
 import type { HopSnapshot } from "./hop";
 import type { JsonObject } from "./json";
@@ -55,12 +56,11 @@ export async function lookUp(
   const evaluation = newEvaluation(label, ["look_up"]);
   return attempt<readonly Answer[] | DenyDecision>(session, evaluation, signal, async (enter) => {
     enter("identity");
-    const checked = await within(guard.timeoutMs, "identity", session.identify());
-    evaluation.checked = checked;
+    const proven = (evaluation.checked = await within(guard.timeoutMs, "identity", session.identify()));
     enter("revocation");
-    await refuseRevoked(session, checked);
+    await refuseRevoked(session, proven);
 
-    const cache = session.visibility.of(checked);
+    const cache = session.visibility.of(proven);
     const prefixes = questions.map(cachePrefix);
     const answers = questions.map(({ actions }, index): Answer => {
       const known = actions.map((action) => [action, cache.get(`${prefixes[index]}${action}`)] as const);
@@ -72,8 +72,19 @@ export async function lookUp(
     const asked = open.flatMap(({ actions }) => actions).length;
     if (asked === 0) return answers;
 
+    enter("enrichment");
+    const about = { ...label, id: label.name, attr: {} };
+    const added = await enrich(
+      session,
+      evaluation,
+      about,
+      proven[0].principal,
+      signal,
+      aboutPrincipals(guard.enrich),
+    );
+    const checked = (evaluation.checked = session.enriched.of(proven, added));
     enter("counting");
-    evaluation.session = await within(guard.timeoutMs, "session state", session.counter.peek());
+    evaluation.standing = await within(guard.timeoutMs, "session state", session.counter.peek([]));
     enter("decision");
     const found = await Promise.all(
       open.map((question, index) => ask(session, evaluation, checked, question, index, signal)),

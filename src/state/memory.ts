@@ -1,39 +1,28 @@
-import type {
-  Revocation,
-  RevocationStore,
-  RevocationTarget,
-  SessionCounter,
-  SessionFacts,
-  StateStore,
-} from "../core/ports";
+import type { HopStanding, SessionCounter, StateStore } from "../core/ports";
+import { memoryRevocations } from "./memory-revocations";
+import { memoryUsage, type MemoryUsage } from "./memory-usage";
 
-/** State in this process's memory: revocations are seen by every guard that shares the store, and by no other process. */
+/** State in this process's memory: seen by every guard that shares the store, and by no other process. */
 export function memoryState(): StateStore {
-  return { revocations: memoryRevocations(), session: memorySession };
-}
-
-function memoryRevocations(): RevocationStore {
-  const revoked = new Map<string, Revocation>();
-  const key = (target: RevocationTarget): string => JSON.stringify(Object.entries(target)[0]);
+  const { revocations, tasks } = memoryRevocations();
+  const usage = memoryUsage();
   return {
-    revoke(revocation) {
-      revoked.set(key(revocation.target), revocation);
-    },
-    restore(target) {
-      revoked.delete(key(target));
-    },
-    find(targets) {
-      if (revoked.size === 0) return undefined;
-      return targets.map((target) => revoked.get(key(target))).find(Boolean);
-    },
+    revocations,
+    tasks,
+    session: (id, startedAt) => memorySession(id, startedAt, revocations, usage),
   };
 }
 
 /** Actions beyond this many are counted as steps only, so that an agent that makes names up cannot fill the memory. */
-const MAX_ACTIONS = 1000;
+export const MAX_ACTIONS = 1000;
 
 /** The counts live and die with the session object. */
-function memorySession(id: string, startedAt: Date): SessionCounter {
+function memorySession(
+  id: string,
+  startedAt: Date,
+  revocations: ReturnType<typeof memoryRevocations>["revocations"],
+  usage: MemoryUsage,
+): SessionCounter {
   const started_at = startedAt.toISOString();
   const attempts = new Map<string, number>();
   const calls = new Map<string, number>();
@@ -44,24 +33,30 @@ function memorySession(id: string, startedAt: Date): SessionCounter {
     const before = counts.get(action);
     if (before !== undefined || counts.size < MAX_ACTIONS) counts.set(action, (before ?? 0) + 1);
   };
-  const facts = (): SessionFacts => ({
-    id,
-    started_at,
-    steps,
-    attempts: Object.fromEntries(attempts),
-    calls: Object.fromEntries(calls),
-    denials,
+  const standing = (sums: HopStanding["usage"]): HopStanding => ({
+    session: {
+      id,
+      started_at,
+      steps,
+      attempts: Object.fromEntries(attempts),
+      calls: Object.fromEntries(calls),
+      denials,
+    },
+    usage: sums,
   });
   return {
-    begin(action) {
+    begin({ action, authority, accounts, reserve }) {
+      const revocation = revocations.find(authority);
+      if (revocation) return { ...standing([]), revocation };
       steps++;
       count(attempts, action);
-      return facts();
+      return standing(usage.add(accounts, reserve));
     },
-    settle(action, effect) {
-      if (effect === "allow") count(calls, action);
-      else denials++;
+    settle({ action, outcome, accounts, correction }) {
+      if (outcome === "done") count(calls, action);
+      if (outcome === "denied") denials++;
+      usage.add(accounts, correction);
     },
-    peek: facts,
+    peek: (accounts) => standing(usage.read(accounts)),
   };
 }
