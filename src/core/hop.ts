@@ -69,21 +69,30 @@ export function describeHop({ kind, id, action }: Hop): Denial["hop"] {
   });
 }
 
-/** @throws {Refusal} `unsupported_hop` for names outside the grammar, `arguments_invalid` for attributes that are not JSON. */
+/** A hop that was read. Attributes that are no JSON are left out of it, with the refusal beside it. */
+export interface ReadHop {
+  readonly hop: HopSnapshot;
+  readonly refusal?: Refusal;
+}
+
+/** @throws {Refusal} `unsupported_hop` for names outside the grammar. */
 export function snapshotHop(
   { kind, id, action, attr: given }: Hop,
   decisionId: string,
   limits: JsonLimits,
-): HopSnapshot {
+): ReadHop {
   if (!isKind(kind)) throw unsupported("kind", kind, "letters, digits and _");
   if (!isAction(action)) throw unsupported("action", action, "letters, digits and _.-/:$");
-  const attributes = readAttributes(given, limits);
+  const read = readAttributes(given, limits);
+  const refusal = read instanceof Refusal ? read : undefined;
+  const attributes = read instanceof Refusal ? {} : read;
+  const readAs = (hop: HopSnapshot): ReadHop => ({ hop: Object.freeze(hop), ...(refusal && { refusal }) });
   const named = NAMED_KINDS.find(({ prefix }) => kind.startsWith(prefix));
   if (named) {
     const name = kind.slice(named.prefix.length);
     if (!isKindPart(name)) throw unsupported(named.attribute, name, "a-z, 0-9 and _");
     const [, method, member] = /^(tools\/call|prompts\/get)\/(.+)$/.exec(action) ?? [];
-    return Object.freeze({
+    return readAs({
       kind,
       name,
       id: `${name}/${decisionId}`,
@@ -100,7 +109,7 @@ export function snapshotHop(
   if (!isId(id)) throw unsupported("id", id, "printable characters, without spaces for a model");
   // The name as it is sent, which may be an alias of the model that the policy is asked about.
   const attr = kind === "llm_model" ? Object.freeze({ ...attributes, requested: id }) : attributes;
-  return Object.freeze({ kind, name: id, id, action, attr });
+  return readAs({ kind, name: id, id, action, attr });
 }
 
 /** An application's ids may hold spaces and letters of any script, but nothing that cannot be seen. */
@@ -115,18 +124,18 @@ function unsupported(part: string, value: unknown, grammar: string): Refusal {
   });
 }
 
-function readAttributes(attr: unknown, limits: JsonLimits): JsonObject {
+function readAttributes(attr: unknown, limits: JsonLimits): JsonObject | Refusal {
   let attributes: JsonValue;
   try {
     attributes = snapshot(attr, limits);
   } catch (error) {
     if (error instanceof InvalidJsonError) {
-      throw new Refusal("arguments_invalid", { reason: `The call ${error.message}.` }, { cause: error });
+      return new Refusal("arguments_invalid", { reason: `The call ${error.message}.` }, { cause: error });
     }
     throw error;
   }
   if (!isJsonObject(attributes)) {
-    throw new Refusal("arguments_invalid", { reason: "The attributes of a hop must be an object." });
+    return new Refusal("arguments_invalid", { reason: "The attributes of a hop must be an object." });
   }
   const reserved = RESERVED_ATTRIBUTES.find((name) => Object.hasOwn(attributes, name));
   if (reserved !== undefined) {

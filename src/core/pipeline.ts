@@ -42,13 +42,14 @@ export async function decide(session: SessionContext, given: Hop, options: Decid
     if (!guard.state.isRemote || taken instanceof Refusal) await refuseRevoked(session, proven);
 
     if (taken instanceof Refusal) throw taken;
-    if (taken.kind === "llm_model") nameModel(guard, evaluation, taken.id, taken.attr.endpoint);
+    const { hop: asRead, refusal } = taken;
+    if (asRead.kind === "llm_model") nameModel(guard, evaluation, asRead.id, asRead.attr.endpoint);
 
     enter("arguments");
-    evaluation.hop = taken;
-    const validation = withValidArguments(taken, options.schema, guard.limits);
+    evaluation.hop = asRead;
+    const validation = refusal ?? withValidArguments(asRead, options.schema, guard.limits);
     const hop = await within(guard.timeoutMs, "argument schema", validation);
-    if (hop instanceof Refusal) throw await withoutDisclosure(session, taken, hop);
+    if (hop instanceof Refusal) throw await withoutDisclosure(session, asRead, hop);
     evaluation.hop = hop;
     if (hop.attr.arguments !== undefined) evaluation.digest = digestJson(hop.attr.arguments);
 

@@ -97,7 +97,7 @@ describe.each(MCP_CLIENTS)("an odd MCP server, with $name", ({ connect }) => {
     ["schema", { inputSchema: { type: "object" } }],
     ["annotations", { annotations: { readOnlyHint: true } }],
   ])(
-    "hides and denies a tool whose %s has changed, until a new connection sees it anew",
+    "hides and denies a tool whose %s has changed, on every connection, until it is admitted",
     async (_what, change) => {
       let more: Readonly<Record<string, unknown>> = {};
       const server = await raw(({ method }) =>
@@ -112,10 +112,22 @@ describe.each(MCP_CLIENTS)("an odd MCP server, with $name", ({ connect }) => {
       expect(desk.records.at(-1)).toMatchObject({ effect: "deny", decision_id: denial?.decision_id });
       more = {};
       expect(await toolNames(client), "a server that goes back").toEqual(["spend"]);
-      expect(count(server, "tools/call")).toBe(0);
 
       more = change;
-      expect(await toolNames(await open(server))).toEqual(["echo", "spend"]);
+      const again = await open(server);
+      expect(
+        await denialIn(again.callTool({ name: "echo", arguments: {} })),
+        "a new connection",
+      ).toMatchObject({ code: "definition_changed" });
+      expect(await toolNames(again)).toEqual(["spend"]);
+      expect(count(server, "tools/call")).toBe(0);
+
+      const admitted = await open(server, { admit: ["echo"] });
+      expect(await toolNames(admitted)).toEqual(["echo", "spend"]);
+      more = { description: "Something else again." };
+      expect(await toolNames(admitted), "what has been admitted changes again").toEqual(["spend"]);
+      const another = await desk.session("user");
+      expect(await toolNames(await open(server, {}, another)), "another session").toEqual(["echo", "spend"]);
     },
   );
 

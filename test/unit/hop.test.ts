@@ -10,8 +10,11 @@ import {
 import { Refusal } from "../../src/core/refusal";
 import type { StandardSchema } from "../../src/core/standard-schema";
 
-const take = (hop: Partial<Record<keyof Hop, unknown>>): HopSnapshot =>
-  snapshotHop(readHop(hop as unknown as Hop), "d-1", {});
+const take = (hop: Partial<Record<keyof Hop, unknown>>): HopSnapshot => {
+  const taken = snapshotHop(readHop(hop as unknown as Hop), "d-1", {});
+  if (taken.refusal) throw taken.refusal;
+  return taken.hop;
+};
 
 const refusal = (hop: Partial<Record<keyof Hop, unknown>>): Pick<Refusal, "code" | "message"> => {
   try {

@@ -6,6 +6,7 @@ import { paramsOf, type JsonRpcRequest, type JsonRpcResponse, type RequestId } f
 import { CLIENT_REQUESTS } from "./methods";
 import { unsupported } from "./question";
 import type { Knowledge } from "./questions";
+import type { Resumptions } from "./resumptions";
 import { reviewResult } from "./results";
 import type { ServerPolicy } from "./server-policy";
 import type { ToolCatalogue } from "./tool-catalogue";
@@ -28,10 +29,11 @@ export class ClientRequests {
     private readonly policy: ServerPolicy,
     private readonly catalogue: ToolCatalogue,
     private readonly knowledge: Knowledge,
+    private readonly resumptions: Resumptions,
   ) {}
 
   /** Sends what is allowed, and answers by itself what is not. The check begins before the first `await`. */
-  async send(request: JsonRpcRequest, options?: SendOptions): Promise<void> {
+  async send(request: JsonRpcRequest, options: SendOptions): Promise<void> {
     const { id, method } = request;
     if (this.#asked.has(id)) {
       // Its answer would be reviewed as the answer to the first.
@@ -42,11 +44,11 @@ export class ClientRequests {
     }
     const asked: Asked = { request, controller: new AbortController(), state: "checking" };
     this.#asked.set(id, asked);
-    options?.requestSignal?.addEventListener("abort", () => this.#forget(asked), { once: true });
+    options.requestSignal?.addEventListener("abort", () => this.#forget(asked), { once: true });
 
-    const decision = await this.#decide(request, asked.controller.signal);
+    const decision = await this.#decide(request, options, asked.controller.signal);
     // Who has given up waits for no answer.
-    if (!this.#isUnderWay(asked) || options?.requestSignal?.aborted) {
+    if (!this.#isUnderWay(asked) || options.requestSignal?.aborted) {
       this.#forget(asked);
       return;
     }
@@ -57,7 +59,8 @@ export class ClientRequests {
     }
     asked.state = "sent";
     try {
-      await this.wire.send(withCheckedArguments(request, decision?.hop), options);
+      const sent = withCheckedArguments(request, decision?.hop);
+      await this.wire.send(sent, this.resumptions.observe(request, options));
     } catch (error) {
       this.#forget(asked);
       throw error;
@@ -87,14 +90,22 @@ export class ClientRequests {
     for (const asked of this.#asked.values()) this.#forget(asked);
   }
 
-  #decide(request: JsonRpcRequest, signal: AbortSignal): Promise<Decision | undefined> {
+  async #decide(
+    request: JsonRpcRequest,
+    options: SendOptions,
+    signal: AbortSignal,
+  ): Promise<Decision | undefined> {
+    if (options.resumptionToken !== undefined && !(await this.resumptions.allow(request, options))) {
+      const reason = "This stream was not begun by the same request of this session.";
+      return this.policy.check(unsupported(request.method, reason), signal);
+    }
     const rule = CLIENT_REQUESTS.get(request.method);
-    if (rule === "pass") return Promise.resolve(undefined);
+    if (rule === "pass") return undefined;
     const questions = rule
       ? rule(request, this.knowledge)
       : [unsupported(request.method, "The guard does not know this method.")];
-    if (!(questions instanceof Promise)) return this.policy.checkAll(questions, signal);
-    return questions.then((late) => this.policy.checkAll(late, signal));
+    // Without a pause where nothing has to be asked of the server, so that calls made together are checked together.
+    return this.policy.checkAll(questions instanceof Promise ? await questions : questions, signal);
   }
 
   /** Without a pause where nothing has to be asked, so that answers and notifications keep their order. */

@@ -15,9 +15,9 @@ import type { Settings } from "./options";
 import { OwnRequests } from "./own-requests";
 import { malformed, unsupported, type Refused } from "./question";
 import type { Knowledge } from "./questions";
+import { memoryOf } from "./server-memory";
 import { ServerPolicy } from "./server-policy";
 import { ServerRequests } from "./server-requests";
-import { TaskBindings } from "./task-bindings";
 import { ToolCalls } from "./tool-calls";
 import { ToolCatalogue } from "./tool-catalogue";
 import { forward, transportName, type ClientTransport, type SendOptions } from "./transport";
@@ -35,7 +35,7 @@ export class GuardedClientTransport implements ClientTransport {
   readonly #session: Session;
   readonly #policy: ServerPolicy;
   readonly #opening: Hop;
-  readonly #catalogue = new ToolCatalogue();
+  readonly #catalogue: ToolCatalogue;
   readonly #own: OwnRequests;
   readonly #fromClient: ClientRequests;
   readonly #fromServer: ServerRequests;
@@ -55,19 +55,23 @@ export class GuardedClientTransport implements ClientTransport {
     this.#session = session;
     this.#policy = new ServerPolicy(session, server, Object.fromEntries(settings.effects));
     this.#opening = { kind: `mcp_${server}`, action: "initialize", attr: { transport } };
+    const { pins, tasks, resumptions } = memoryOf(session, server);
+    this.#catalogue = new ToolCatalogue(pins, settings.admit);
     this.#own = new OwnRequests(wire.send);
     const listPage = async (params: JsonObject): Promise<JsonObject> => {
       await this.#policy.authorizeAll([{ action: "tools/list", attr: { transport } }]);
       return this.#own.ask("tools/list", params);
     };
     const tools = new ToolCalls(settings, this.#catalogue, listPage);
-    const knowledge: Knowledge = { transport, tools, tasks: new TaskBindings() };
-    this.#fromClient = new ClientRequests(wire, this.#policy, this.#catalogue, knowledge);
+    const knowledge: Knowledge = { transport, tools, tasks };
+    this.#fromClient = new ClientRequests(wire, this.#policy, this.#catalogue, knowledge, resumptions);
     this.#fromServer = new ServerRequests(wire, this.#policy, knowledge);
 
     // Whoever observed the transport before goes on, and sees what the client sees.
     ({ onclose: this.onclose, onerror: this.onerror, onmessage: this.onmessage } = inner);
-    forward(inner, this);
+    forward(inner, this, async () => {
+      if (!this.#isOpen) await session.authorize(this.#opening);
+    });
   }
 
   /**
@@ -95,7 +99,7 @@ export class GuardedClientTransport implements ClientTransport {
    *
    * @throws {AuthorizationDeniedError} for what cannot be answered, because it cannot be read.
    */
-  async send(given: unknown, options?: SendOptions): Promise<void> {
+  async send(given: unknown, givenOptions?: SendOptions): Promise<void> {
     if (!this.#isOpen) throw new Error("The transport is not started.");
     let message: JsonValue;
     try {
@@ -105,7 +109,12 @@ export class GuardedClientTransport implements ClientTransport {
         malformed("unknown", "The message", `a JSON-RPC message: it ${(error as Error).message}`),
       );
     }
+    // Read once, like the message.
+    const options = { ...givenOptions };
     if (isRequest(message)) return this.#fromClient.send(message, options);
+    if (options.resumptionToken !== undefined) {
+      throw await this.#denied(unsupported("unknown", "Only the request that began a stream can resume it."));
+    }
     if (isResponse(message)) return this.#fromServer.send(message, options);
     if (isNotification(message)) return this.#notify(message, options);
     throw await this.#denied(unsupported("unknown", "This is not one JSON-RPC message."));

@@ -5,5 +5,6 @@
  */
 export { guardTransport } from "./guard-transport";
 export { DENIED_CODE } from "./denial-message";
+export type { InnerCall, MetaTool } from "../shared/meta-tools";
 export type { GuardTransportOptions } from "./options";
 export type { AnyClientTransport, GuardedTransport } from "./transport";

@@ -4,6 +4,7 @@ import { assertKindPart, isToolName } from "../../core/names";
 import { parseOptions } from "../../core/options";
 import type { StandardSchema, ToolEffect } from "../../index";
 import { toStandardSchema } from "../shared/json-schema";
+import { metaToolsSchema, type MetaTool, type MetaTools } from "../shared/meta-tools";
 
 /** How a server's calls are named and typed for the policy. */
 export interface GuardTransportOptions {
@@ -24,6 +25,16 @@ export interface GuardTransportOptions {
    * find it too large, or `"allow"` the policy to see them as they are.
    */
   readonly untyped?: "deny" | "allow";
+  /**
+   * Tools that call tools, and how their arguments say which: every call that such a function reads out of them is decided beside the meta
+   * tool's own. Inner tools that the server does not list have no schema, unless `schemas` holds one: see `untyped`. Default: none.
+   */
+  readonly metaTools?: Readonly<Record<string, MetaTool>>;
+  /**
+   * Tools whose definition has changed, and may: what this connection sees of them first takes the place of what the session saw before. Later
+   * changes are denied again. Default: none.
+   */
+  readonly admit?: readonly string[];
 }
 
 /** The options with every default in place. Maps, so that a tool named `constructor` is only a name. */
@@ -32,6 +43,8 @@ export interface Settings {
   readonly effects: ReadonlyMap<string, ToolEffect>;
   readonly schemas: ReadonlyMap<string, StandardSchema>;
   readonly allowUntyped: boolean;
+  readonly metaTools: MetaTools;
+  readonly admit: ReadonlySet<string>;
 }
 
 const toolName = z.string().refine(isToolName, "is not the name of a tool");
@@ -41,11 +54,17 @@ const schema = z.strictObject({
   effects: z.record(toolName, z.enum(TOOL_EFFECTS)).default({}),
   schemas: z.record(toolName, z.unknown()).default({}),
   untyped: z.enum(["deny", "allow"]).default("deny"),
+  metaTools: metaToolsSchema,
+  admit: z.array(toolName).default([]),
 });
 
 /** @throws {ConfigurationError} naming the option. */
 export function readOptions(options: GuardTransportOptions): Settings {
-  const { server, effects, schemas, untyped } = parseOptions(schema, "guardTransport", options);
+  const { server, effects, schemas, untyped, metaTools, admit } = parseOptions(
+    schema,
+    "guardTransport",
+    options,
+  );
   assertKindPart(server, "guardTransport.server");
   return Object.freeze({
     server,
@@ -57,5 +76,7 @@ export function readOptions(options: GuardTransportOptions): Settings {
       ]),
     ),
     allowUntyped: untyped === "allow",
+    metaTools,
+    admit: new Set(admit),
   });
 }

@@ -1,7 +1,9 @@
-import type { CheckOptions, Denial, StandardSchema } from "../../index";
+import type { CheckOptions, StandardSchema } from "../../index";
 
 /** What the policy is asked before a message may pass: a hop on the server's kind, or the reason why it is not even asked. */
 export interface Question {
+  /** Another kind than this server's, for a tool that a meta tool calls elsewhere. */
+  readonly kind?: string;
   readonly action: string;
   /** What the policy reads as `R.attr`, beside `server`. */
   readonly attr?: Readonly<Record<string, unknown>>;
@@ -21,9 +23,4 @@ export function malformed(action: string, place: string, expected = "a string"):
 /** A message that the guard knows no rule for. */
 export function unsupported(action: string, reason: string): Refused {
   return { action, refuse: { code: "unsupported_hop", reason } };
-}
-
-/** Something that was denied because of the denial of something else. */
-export function deniedWith(action: string, { code, reason }: Denial): Refused {
-  return { action, refuse: { code, reason } };
 }

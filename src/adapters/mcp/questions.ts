@@ -2,14 +2,14 @@ import { isJsonObject, type JsonValue } from "../../core/json";
 import { jsonSchema } from "../shared/json-schema";
 import { paramsOf, type Call } from "./json-rpc";
 import { malformed, type Question } from "./question";
+import { isPlainUri } from "./resource-uri";
 import type { TaskBindings } from "./task-bindings";
-import type { ToolCalls } from "./tool-calls";
 
 /** What the questions about a call draw on. */
 export interface Knowledge {
   /** `R.attr.transport`. */
   readonly transport: string;
-  readonly tools: ToolCalls;
+  readonly tools: { ask(call: Call): ReturnType<AskLater> };
   readonly tasks: TaskBindings;
 }
 
@@ -34,8 +34,10 @@ export const askTask: Ask = (call, { tasks }) => [tasks.ask(call)];
 export const askResource: Ask = (call) => {
   const { uri } = paramsOf(call);
   const action = call.method;
-  return [typeof uri === "string" ? { action, attr: { uri } } : malformed(action, "params.uri")];
+  return [isPlainUri(uri) ? { action, attr: { uri } } : malformed(action, "params.uri", PLAIN_URI)];
 };
+
+const PLAIN_URI = "a URI in its normal form, without dot segments";
 
 /** MCP has no other type for the arguments of a prompt. */
 const PROMPT_ARGUMENTS = jsonSchema({ type: "object", additionalProperties: { type: "string" } });
@@ -74,7 +76,9 @@ export const askLogging: Ask = (call, { transport }) => {
 export const askListening: Ask = (call, { transport }) => {
   const { notifications } = paramsOf(call);
   const uris = isJsonObject(notifications) ? (notifications.resourceSubscriptions ?? []) : undefined;
-  if (!isStrings(uris)) return [malformed(call.method, "params.notifications", "a filter of subscriptions")];
+  if (!isPlainUris(uris)) {
+    return [malformed(call.method, "params.notifications", "a filter of subscriptions with plain URIs")];
+  }
   const subscriptions = uris.map((uri) => ({ action: "resources/subscribe", attr: { uri } }));
   return [{ action: call.method, attr: { transport } }, ...subscriptions];
 };
@@ -96,6 +100,6 @@ export const askElicitation: Ask = (call, { transport }) => {
   return [{ action, attr: { transport, mode, ...(typeof url === "string" && { url }) } }];
 };
 
-function isStrings(value: JsonValue | undefined): value is readonly string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === "string");
+function isPlainUris(value: JsonValue | undefined): value is readonly string[] {
+  return Array.isArray(value) && value.every(isPlainUri);
 }

@@ -27,10 +27,12 @@ export function reviewResult(
   result: JsonObject,
   review: Review,
 ): JsonObject | Promise<JsonObject> {
-  // Revision 2026-07-28 asks things of the client within a result.
-  if (isJsonObject(result.inputRequests)) {
-    return withInputRequests(result, Object.values(result.inputRequests), review);
-  }
+  // Revision 2026-07-28 asks things of the client within a result, which may be a list all the same.
+  if (result.inputRequests === undefined) return reviewMembers(call, result, review);
+  return authorizeInput(result.inputRequests, review).then(() => reviewMembers(call, result, review));
+}
+
+function reviewMembers(call: Call, result: JsonObject, review: Review): JsonObject | Promise<JsonObject> {
   const { tasks } = review.knowledge;
   switch (call.method) {
     case "tools/call":
@@ -76,14 +78,10 @@ async function withVisiblePrompts(result: JsonObject, { policy, signal }: Review
   return forThisClient({ ...result, prompts: named.filter(({ name }) => visibility[name] !== "never") });
 }
 
-async function withInputRequests(
-  result: JsonObject,
-  requests: readonly JsonValue[],
-  { policy, knowledge, signal }: Review,
-): Promise<JsonObject> {
-  const questions = requests.flatMap((request) => askInputRequest(request, knowledge));
+async function authorizeInput(requests: JsonValue, { policy, knowledge, signal }: Review): Promise<void> {
+  if (!isJsonObject(requests)) throw new Error("The server asks for input in no known form.");
+  const questions = Object.values(requests).flatMap((request) => askInputRequest(request, knowledge));
   await policy.authorizeAll(questions, signal);
-  return result;
 }
 
 function askInputRequest(request: JsonValue, knowledge: Knowledge): readonly Question[] {

@@ -11,9 +11,9 @@ export class ServerPolicy {
   ) {}
 
   /** Decides one question. The arguments to send are those of the decision's hop. */
-  check({ action, attr = {}, schema, refuse }: Question, signal?: AbortSignal): Promise<Decision> {
+  check({ kind, action, attr = {}, schema, refuse }: Question, signal?: AbortSignal): Promise<Decision> {
     return this.session.check(
-      { kind: `mcp_${this.server}`, action, attr },
+      { kind: kind ?? `mcp_${this.server}`, action, attr },
       { ...(signal && { signal }), ...(schema && { schema }), ...(refuse && { refuse }) },
     );
   }

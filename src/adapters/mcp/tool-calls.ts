@@ -1,9 +1,12 @@
 import { AuthorizationDeniedError } from "../../core/errors";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json";
 import { isToolName } from "../../core/names";
+import type { Denial } from "../../index";
+import { refusing } from "../shared/argument-schemas";
+import { askWithInnerCalls, type ToolCall, type ToolQuestion } from "../shared/meta-tools";
 import { paramsOf, senderMeta, type Call } from "./json-rpc";
 import type { Settings } from "./options";
-import { deniedWith, malformed, unsupported, type Question } from "./question";
+import { malformed, type Question } from "./question";
 import type { ListedTool, ToolCatalogue } from "./tool-catalogue";
 
 /** More pages than this are a server that does not come to an end. */
@@ -12,35 +15,60 @@ const MAX_PAGES = 100;
 /** Makes the question about a tool call. The server's tools are listed first if the tool has not been seen. */
 export class ToolCalls {
   #listing: Promise<void> | undefined;
+  readonly #kind: string;
 
   constructor(
     private readonly settings: Settings,
     private readonly catalogue: ToolCatalogue,
     /** Asks the server for a page of its list. Rejects with the denial if the policy does not allow it. */
     private readonly listPage: (params: JsonObject) => Promise<JsonObject>,
-  ) {}
+  ) {
+    this.#kind = `mcp_${settings.server}`;
+  }
 
   /** Answers at once for a tool that is known, so that calls made together are checked together. */
   ask(call: Call): readonly Question[] | Promise<readonly Question[]> {
     const { name, arguments: given } = paramsOf(call);
     if (typeof name !== "string") return [malformed(call.method, "params.name")];
-    const action = `tools/call/${name}`;
+    const { metaTools } = this.settings;
+    const toolCall = {
+      kind: this.#kind,
+      tool: name,
+      ...(given !== undefined && { arguments: given }),
+      isInner: false,
+    };
+    if (metaTools.has(name)) {
+      return askWithInnerCalls(toolCall, metaTools, (inner) => this.#ask(inner, call));
+    }
+    const question = this.#ask(toolCall, call);
+    return question instanceof Promise ? question.then((late) => [late]) : [question];
+  }
+
+  /** `call` is the message that the client sends: the guard's own list goes out in its name. */
+  #ask(toolCall: ToolCall, call: Call): ToolQuestion | Promise<ToolQuestion> {
+    const { kind, tool } = toolCall;
     const isKnown =
-      this.settings.schemas.has(name) || this.catalogue.find(name) !== undefined || this.catalogue.complete;
-    if (isKnown || !isToolName(name)) return [this.#question(action, name, given)];
+      kind !== this.#kind ||
+      this.settings.schemas.has(tool) ||
+      this.catalogue.find(tool) !== undefined ||
+      this.catalogue.complete;
+    if (isKnown || !isToolName(tool)) return this.#question(toolCall);
     return this.#list(call).then(
-      () => [this.#question(action, name, given)],
-      (error: unknown) => [
-        AuthorizationDeniedError.isInstance(error) ? deniedWith(action, error.denial) : unreadable(action),
-      ],
+      () => this.#question(toolCall),
+      (error: unknown) => ({
+        ...this.#question(toolCall),
+        refuse: AuthorizationDeniedError.isInstance(error) ? refusalOf(error.denial) : UNREADABLE,
+      }),
     );
   }
 
-  #question(action: string, name: string, given: JsonValue | undefined): Question {
-    const listed = this.catalogue.find(name);
-    const effect = this.settings.effects.get(name);
+  #question({ kind, tool, arguments: given, isInner }: ToolCall): ToolQuestion {
+    const isOwn = kind === this.#kind;
+    const listed = isOwn ? this.catalogue.find(tool) : undefined;
+    const effect = isOwn ? this.settings.effects.get(tool) : undefined;
     const question = {
-      action,
+      kind,
+      action: `tools/call/${tool}`,
       attr: {
         ...(given !== undefined && { arguments: given }),
         ...(effect !== undefined && { effect }),
@@ -48,21 +76,21 @@ export class ToolCalls {
       },
     };
     if (listed?.changed) return { ...question, refuse: { code: "definition_changed" } };
-    const schema = this.settings.schemas.get(name);
+    const schema = isOwn ? this.settings.schemas.get(tool) : undefined;
     if (schema) return { ...question, schema };
-    if (!isToolName(name)) return question; // The core refuses the action.
-    if (!listed) return unsupported(action, "The server has no tool of this name.");
+    if (!isToolName(tool)) return question; // The core refuses the action.
+    // What a meta tool calls need not be on the list; without a schema it is untyped.
+    if (!listed && !isInner) return { ...question, refuse: UNLISTED };
     return { ...question, ...this.#typing(listed, given) };
   }
 
   /** Types before policy: what the server's own definition says of the arguments. */
-  #typing(tool: ListedTool, given: JsonValue | undefined): Pick<Question, "schema" | "refuse"> {
+  #typing(tool: ListedTool | undefined, given: unknown): Pick<ToolQuestion, "schema"> {
     const hasNoArguments = given === undefined || (isJsonObject(given) && Object.keys(given).length === 0);
-    const isTyped = tool.typing === "typed" || (tool.typing === "any" && hasNoArguments);
-    if (!isTyped) return this.settings.allowUntyped ? {} : { refuse: untyped };
+    const isTyped = tool?.typing === "typed" || (tool?.typing === "any" && hasNoArguments);
+    if (!tool || !isTyped) return this.settings.allowUntyped ? {} : { schema: UNTYPED };
     const { schema } = tool;
-    if (!(schema instanceof Error)) return { schema };
-    return { refuse: { code: "arguments_invalid", reason: `${schema.message}.` } };
+    return { schema: schema instanceof Error ? refusing(schema.message) : schema };
   }
 
   /** Calls that wait for the same list share it. */
@@ -87,13 +115,17 @@ export class ToolCalls {
   }
 }
 
-const untyped = {
-  code: "arguments_invalid",
-  reason:
-    "The server gives these arguments no types. The guard's options `schemas` (types of your own) and `untyped` admit them.",
+const UNTYPED = refusing(
+  "have no types from the server; the options `schemas` (types of your own) and `untyped` of guardTransport admit them",
+);
+
+const UNLISTED = { code: "unsupported_hop", reason: "The server has no tool of this name." } as const;
+
+const UNREADABLE = {
+  code: "enrichment_failed",
+  reason: "The server's definition of this tool could not be read.",
 } as const;
 
-function unreadable(action: string): Question {
-  const reason = "The server's definition of this tool could not be read.";
-  return { action, refuse: { code: "enrichment_failed", reason } };
+function refusalOf({ code, reason }: Denial): Required<ToolQuestion>["refuse"] {
+  return { code, reason };
 }

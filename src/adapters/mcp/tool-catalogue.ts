@@ -25,7 +25,7 @@ export class ListedTool {
     this.#pinned = fingerprint(definition);
   }
 
-  /** Once true it stays so: a server that goes back to its first definition is no more to be trusted. */
+  /** Once true it stays so until the operator admits the tool: a server that goes back to its first definition is no more to be trusted. */
   get changed(): boolean {
     return this.#changed;
   }
@@ -52,17 +52,30 @@ export class ListedTool {
   }
 }
 
+/** The definitions of a server's tools, by name, as a session has first seen them: over all its connections. */
+export type Pins = Map<string, ListedTool>;
+
+/** A server that makes names up cannot fill the memory. Tools beyond these are unlisted. */
+const MAX_TOOLS = 10_000;
+
 /**
- * The tools of a server as this transport has seen them. Definitions are pinned when they are first seen and never replaced: a new
- * transport sees them anew.
+ * The tools of a server as one connection has seen them, held against the session's pins: a server that waits for a new connection to change
+ * a tool gains nothing by it.
  */
 export class ToolCatalogue {
-  readonly #tools = new Map<string, ListedTool>();
+  readonly #seen = new Set<string>();
   /** Whether every tool of the server has been seen, as far as the server has said. */
   complete = false;
 
+  constructor(
+    private readonly pins: Pins,
+    /** The tools whose definitions are taken anew on this connection. */
+    private readonly admit: ReadonlySet<string>,
+  ) {}
+
+  /** Only what this connection has seen: a server that is opened again is to say anew what its tools are. */
   find(name: string): ListedTool | undefined {
-    return this.#tools.get(name);
+    return this.#seen.has(name) ? this.pins.get(name) : undefined;
   }
 
   /**
@@ -75,12 +88,22 @@ export class ToolCatalogue {
     for (const { name } of named) counts.set(name, (counts.get(name) ?? 0) + 1);
     return named.filter((definition) => {
       const name = definition.name as string;
-      const tool = this.#tools.get(name) ?? new ListedTool(definition);
-      this.#tools.set(name, tool);
+      const tool = this.#pinned(name, definition);
+      if (!tool) return false;
       // Two tools of one name: nobody knows which one a call would reach.
       if (counts.get(name) !== 1 || !tool.isAsDefinedBy(definition)) tool.markChanged();
       return !tool.changed;
     });
+  }
+
+  #pinned(name: string, definition: JsonObject): ListedTool | undefined {
+    const isNew = !this.pins.has(name);
+    if (isNew && this.pins.size >= MAX_TOOLS) return undefined;
+    if (isNew || (this.admit.has(name) && !this.#seen.has(name))) {
+      this.pins.set(name, new ListedTool(definition));
+    }
+    this.#seen.add(name);
+    return this.pins.get(name);
   }
 }
 

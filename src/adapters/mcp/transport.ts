@@ -7,6 +7,9 @@
 export interface SendOptions {
   /** SDK 2 cancels a request of revision 2026-07-28 by aborting this, without a notification. */
   readonly requestSignal?: AbortSignal | undefined;
+  /** Sends no message, but fetches what is left of the stream that the token stands for. */
+  readonly resumptionToken?: string | undefined;
+  readonly onresumptiontoken?: ((token: string) => void) | undefined;
 }
 
 /** A client's transport as the guard uses it, whichever SDK it comes from. */
@@ -31,18 +34,21 @@ export interface AnyClientTransport {
 }
 
 /** Methods that are passed on where a transport has them. None of them carries a message. */
-const FORWARDED_METHODS = [
-  "setProtocolVersion",
-  "setSupportedProtocolVersions",
-  "finishAuth",
-  "terminateSession",
-] as const;
+const LOCAL_METHODS = ["setProtocolVersion", "setSupportedProtocolVersions"] as const;
+
+/** These speak to the server, without a message: to a server that the policy allows to open. */
+const REMOTE_METHODS = ["finishAuth", "terminateSession"] as const;
+
+const isRemote = (name: string): boolean => (REMOTE_METHODS as readonly string[]).includes(name);
 
 /** Properties that are passed on where a transport has them: SDK 2 takes a transport with `stderr` and `pid` for a process. */
 const FORWARDED_PROPERTIES = ["protocolVersion", "hasPerRequestStream", "stderr", "pid"] as const;
 
 type Surface =
-  keyof ClientTransport | (typeof FORWARDED_METHODS)[number] | (typeof FORWARDED_PROPERTIES)[number];
+  | keyof ClientTransport
+  | (typeof LOCAL_METHODS)[number]
+  | (typeof REMOTE_METHODS)[number]
+  | (typeof FORWARDED_PROPERTIES)[number];
 
 /** What of a transport's own type is left when it is guarded: a transport of the same SDK, without the ways around the guard. */
 export type GuardedTransport<T> = Pick<T, Extract<keyof T, Surface>>;
@@ -57,12 +63,18 @@ export function transportName(transport: object): "stdio" | "streamable-http" | 
   return "finishAuth" in transport ? "sse" : "other";
 }
 
-/** Gives the guarded transport what the inner one has beside messages, and nothing that it has not. */
-export function forward(inner: object, guarded: object): void {
-  for (const name of FORWARDED_METHODS) {
+/**
+ * Gives the guarded transport what the inner one has beside messages, and nothing that it has not.
+ *
+ * @param authorize - Rejects where the server may not be opened.
+ */
+export function forward(inner: object, guarded: object, authorize: () => Promise<void>): void {
+  for (const name of [...LOCAL_METHODS, ...REMOTE_METHODS]) {
     const method = (inner as Partial<Record<string, unknown>>)[name];
     if (typeof method !== "function") continue;
-    const value = (...args: unknown[]): unknown => Reflect.apply(method, inner, args);
+    const run = (...args: unknown[]): unknown => Reflect.apply(method, inner, args);
+    const authorized = (...args: unknown[]): unknown => authorize().then(() => run(...args));
+    const value = isRemote(name) ? authorized : run;
     Object.defineProperty(guarded, name, { value, writable: true, configurable: true });
   }
   for (const name of FORWARDED_PROPERTIES) {

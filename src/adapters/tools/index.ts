@@ -3,5 +3,7 @@
  *
  * @module hopguard/tools
  */
-export { guardTools, type GuardToolsOptions } from "./guard-tools";
+export { guardTools } from "./guard-tools";
+export type { InnerCall, MetaTool } from "../shared/meta-tools";
+export type { GuardToolsOptions } from "./options";
 export type { GuardedTools, LocalTool, LocalTools } from "./local-tool";

@@ -33,29 +33,35 @@ const RUNNERS = ["execute", "run", "handler"] as const;
 type Runner = (typeof RUNNERS)[number];
 const SCHEMAS = ["inputSchema", "parameters", "schema"] as const;
 
+/** The schema that a tool brings along, by whatever name. */
+export function ownSchema(tool: LocalTool): unknown {
+  if (typeof tool !== "object") return undefined;
+  const given = (tool as typeof tool | null) ?? {};
+  return SCHEMAS.map((member) => given[member]).find((member) => member !== undefined);
+}
+
 /**
- * The tool with its functions wrapped and everything else as it was. `wrap` is given each function and the tool's own schema.
+ * The tool with its functions wrapped and everything else as it was.
  *
  * @throws {ConfigurationError} for a name that no policy could rely on, or nothing to run.
  */
 export function wrapTool(
   name: string,
   tool: LocalTool,
-  wrap: (run: ToolFunction, ownSchema: unknown) => ToolFunction,
+  wrap: (run: ToolFunction) => ToolFunction,
 ): LocalTool {
   if (!isToolName(name)) {
     throw new ConfigurationError(
       `guardTools: ${JSON.stringify(name)} is not a name for a tool: use A-Z, a-z, 0-9 and _./-`,
     );
   }
-  if (typeof tool === "function") return wrap(tool, undefined);
+  if (typeof tool === "function") return wrap(tool);
   const given = (tool as typeof tool | null) ?? {};
-  const schema = SCHEMAS.map((member) => given[member]).find((member) => member !== undefined);
   const wrapped = RUNNERS.flatMap((runner) => {
     const run: unknown = given[runner];
     if (typeof run !== "function") return [];
     // Bound to the object that was given: a class's private members are not in a copy.
-    return [[runner, { value: wrap(run.bind(given) as ToolFunction, schema), enumerable: true }] as const];
+    return [[runner, { value: wrap(run.bind(given) as ToolFunction), enumerable: true }] as const];
   });
   if (wrapped.length === 0) {
     throw new ConfigurationError(`guardTools: the tool "${name}" has no function as execute, run or handler`);
