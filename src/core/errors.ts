@@ -62,3 +62,10 @@ function lineage(errorClass: unknown): string[] {
   }
   return codes;
 }
+
+/** The error for a denial: one of its own where a step-up would help. */
+export function denialError(denial: Denial): AuthorizationDeniedError {
+  return denial.remediation?.type === "step_up"
+    ? new ApprovalRequiredError(denial)
+    : new AuthorizationDeniedError(denial);
+}

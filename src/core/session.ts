@@ -8,7 +8,7 @@ import {
 } from "./capabilities";
 import type { CheckOptions, SessionContext } from "./context";
 import type { AllowDecision, Decision, DenyDecision } from "./decision";
-import { ApprovalRequiredError, AuthorizationDeniedError } from "./errors";
+import { denialError } from "./errors";
 import type { Hop } from "./hop";
 import type { Denial } from "./denial";
 import { decide } from "./pipeline";
@@ -94,7 +94,5 @@ async function endSession({ guard, id }: SessionContext): Promise<void> {
 }
 
 function refuse({ denial }: DenyDecision): never {
-  throw denial.remediation?.type === "step_up"
-    ? new ApprovalRequiredError(denial)
-    : new AuthorizationDeniedError(denial);
+  throw denialError(denial);
 }

@@ -1,8 +1,16 @@
 import { AuthorizationDeniedError } from "../../core/errors";
 import { isJsonObject } from "../../core/json";
-import type { Decision, Denial, HopSnapshot } from "../../index";
+import type { Denial, DenyDecision, HopSnapshot } from "../../index";
+import type { JointAllow } from "../shared/joint-decision";
 import { denialAnswer } from "./denial-message";
-import { paramsOf, type JsonRpcRequest, type JsonRpcResponse, type RequestId } from "./json-rpc";
+import {
+  cancellation,
+  isSuccess,
+  paramsOf,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  type RequestId,
+} from "./json-rpc";
 import { CLIENT_REQUESTS } from "./methods";
 import { unsupported } from "./question";
 import type { Knowledge } from "./questions";
@@ -18,6 +26,8 @@ interface Asked {
   /** Ends its check when the client gives up. */
   readonly controller: AbortController;
   state: "checking" | "sent" | "answered";
+  allowed?: JointAllow;
+  stopWatch?: () => void;
 }
 
 /** What the client has asked of the server: decided before it is sent, and the answer reviewed before the client sees it. */
@@ -58,6 +68,7 @@ export class ClientRequests {
       return;
     }
     asked.state = "sent";
+    if (decision) this.#watch(asked, decision);
     try {
       const sent = withCheckedArguments(request, decision?.hop);
       await this.wire.send(sent, this.resumptions.observe(request, options));
@@ -94,10 +105,10 @@ export class ClientRequests {
     request: JsonRpcRequest,
     options: SendOptions,
     signal: AbortSignal,
-  ): Promise<Decision | undefined> {
+  ): Promise<JointAllow | DenyDecision | undefined> {
     if (options.resumptionToken !== undefined && !(await this.resumptions.allow(request, options))) {
       const reason = "This stream was not begun by the same request of this session.";
-      return this.policy.check(unsupported(request.method, reason), signal);
+      return this.policy.checkAll([unsupported(request.method, reason)], signal);
     }
     const rule = CLIENT_REQUESTS.get(request.method);
     if (rule === "pass") return undefined;
@@ -112,6 +123,7 @@ export class ClientRequests {
   async #answer(asked: Asked, response: JsonRpcResponse, extra: unknown): Promise<void> {
     const { request } = asked;
     let answer = response;
+    let isDone = isSuccess(response);
     try {
       const { policy, catalogue, knowledge } = this;
       const review = { policy, catalogue, knowledge, signal: asked.controller.signal };
@@ -121,11 +133,26 @@ export class ClientRequests {
       const result = reviewed instanceof Promise ? await reviewed : reviewed;
       if (result) answer = { ...response, result };
     } catch (error) {
+      isDone = false;
       answer = denialAnswer(request, await this.#denialFor(request, error));
     }
     if (!this.#isUnderWay(asked)) return;
-    this.#asked.delete(request.id);
+    asked.allowed?.settle(isDone ? "done" : "failed");
+    this.#forget(asked);
     this.wire.deliver(answer, extra);
+  }
+
+  /** Authority that is withdrawn ends a call that is under way: the client is told, and the server that nobody waits any more. */
+  #watch(asked: Asked, allowed: JointAllow): void {
+    asked.allowed = allowed;
+    this.wire.allowed();
+    asked.stopWatch = allowed.watch((denial) => {
+      const { request } = asked;
+      if (!this.#isUnderWay(asked)) return;
+      this.#forget(asked);
+      this.wire.deliver(denialAnswer(request, denial));
+      this.wire.send(cancellation(request.id)).catch((error: unknown) => this.wire.report(error));
+    });
   }
 
   async #denialFor({ method }: JsonRpcRequest, error: unknown): Promise<Denial> {
@@ -139,6 +166,9 @@ export class ClientRequests {
 
   #forget(asked: Asked): void {
     if (this.#isUnderWay(asked)) this.#asked.delete(asked.request.id);
+    asked.stopWatch?.();
+    // What has no end that anybody saw was not done. Where an answer has settled it, this changes nothing.
+    asked.allowed?.settle("failed");
     asked.controller.abort();
   }
 }

@@ -42,6 +42,8 @@ export class GuardedClientTransport implements ClientTransport {
   /** From `start()` to the end of the connection. */
   #connection: AbortController | undefined;
   #isOpen = false;
+  /** While it is there, what the server says of its own accord is heard. */
+  #stopListening: (() => void) | undefined;
 
   constructor(inner: ClientTransport, session: Session, settings: Settings) {
     const { server } = settings;
@@ -49,6 +51,7 @@ export class GuardedClientTransport implements ClientTransport {
     const wire = {
       send: (message: object, options?: SendOptions) => inner.send(message, options),
       deliver: (message: object, extra?: unknown) => this.#deliver(message, extra),
+      allowed: () => this.#listen(),
       report: (error: unknown) => this.#report(error),
     };
     this.#inner = inner;
@@ -91,6 +94,7 @@ export class GuardedClientTransport implements ClientTransport {
     connection.signal.throwIfAborted();
     await this.#inner.start();
     this.#isOpen = true;
+    this.#listen();
   }
 
   /**
@@ -154,6 +158,12 @@ export class GuardedClientTransport implements ClientTransport {
 
   #hear(notification: JsonRpcNotification, extra: unknown): void {
     const { method } = notification;
+    if (!this.#stopListening) {
+      this.#report(
+        new Error("A notification of the server was dropped: this session may not open it any more."),
+      );
+      return;
+    }
     if (!SERVER_NOTIFICATIONS.has(method)) {
       this.#report(new Error("The server sent a notification that the guard does not know."));
       return;
@@ -180,8 +190,16 @@ export class GuardedClientTransport implements ClientTransport {
     return new AuthorizationDeniedError(await this.#policy.deny(question));
   }
 
+  /** A connection outlives the authority to open it. What nobody asked for is then not heard, until a request is allowed again. */
+  #listen(): void {
+    if (!this.#isOpen) return;
+    this.#stopListening ??= this.#session.watch(this.#opening, () => (this.#stopListening = undefined));
+  }
+
   #end(): void {
     this.#isOpen = false;
+    this.#stopListening?.();
+    this.#stopListening = undefined;
     this.#connection?.abort();
     this.#own.close();
     this.#fromClient.close();

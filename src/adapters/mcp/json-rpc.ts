@@ -59,6 +59,11 @@ export function isResponse(message: unknown): message is JsonRpcResponse {
   return isJsonObject(message.result) !== isJsonObject(message.error);
 }
 
+/** A result that says of itself that it is an error is none that policies could build on. */
+export function isSuccess({ result }: JsonRpcResponse): boolean {
+  return isJsonObject(result) && result.isError !== true;
+}
+
 /** Something that is called and answers at once could be read either way: it is neither. */
 export function isCall(message: unknown): message is Call {
   return (
@@ -82,6 +87,12 @@ export function paramsOf({ params }: Call): JsonObject {
 export function cancelledId(notification: JsonRpcNotification): RequestId | undefined {
   const { requestId } = paramsOf(notification);
   return notification.method === "notifications/cancelled" && isRequestId(requestId) ? requestId : undefined;
+}
+
+/** Takes a request back; a server that goes on works for nobody. */
+export function cancellation(requestId: RequestId): JsonRpcNotification {
+  const params = { requestId, reason: "no longer authorized" };
+  return { jsonrpc: "2.0", method: "notifications/cancelled", params };
 }
 
 /** What a request of revision 2026-07-28 says of its sender: there is no session to remember it. */

@@ -1,5 +1,6 @@
 import { AuthorizationDeniedError } from "../../core/errors";
-import type { Decision, Denial, Session, ToolEffect, VisibilityByName } from "../../index";
+import type { Denial, DenyDecision, Session, ToolEffect, VisibilityByName } from "../../index";
+import { checkTogether, type JointAllow, type JointQuestion } from "../shared/joint-decision";
 import type { Question, Refused } from "./question";
 
 /** The policy of one server, asked on behalf of one session. */
@@ -10,29 +11,28 @@ export class ServerPolicy {
     private readonly effects: Readonly<Record<string, ToolEffect>>,
   ) {}
 
-  /** Decides one question. The arguments to send are those of the decision's hop. */
-  check({ kind, action, attr = {}, schema, refuse }: Question, signal?: AbortSignal): Promise<Decision> {
-    return this.session.check(
-      { kind: kind ?? `mcp_${this.server}`, action, attr },
-      { ...(signal && { signal }), ...(schema && { schema }), ...(refuse && { refuse }) },
+  /** Decides several that stand or fall together. `undefined`: there was nothing to ask. */
+  checkAll(
+    questions: readonly Question[],
+    signal?: AbortSignal,
+  ): Promise<JointAllow | DenyDecision | undefined> {
+    return checkTogether(
+      this.session,
+      questions.map((question) => this.#jointQuestion(question, signal)),
     );
   }
 
-  /** Decides several, asked together: the first denial, or else the first decision. */
-  async checkAll(questions: readonly Question[], signal?: AbortSignal): Promise<Decision | undefined> {
-    const decisions = await Promise.all(questions.map((question) => this.check(question, signal)));
-    return decisions.find(({ effect }) => effect === "deny") ?? decisions[0];
-  }
-
   /** @throws {AuthorizationDeniedError} for the first denial. */
-  async authorizeAll(questions: readonly Question[], signal?: AbortSignal): Promise<void> {
+  async authorizeAll(questions: readonly Question[], signal?: AbortSignal): Promise<JointAllow | undefined> {
     const decision = await this.checkAll(questions, signal);
     if (decision?.effect === "deny") throw new AuthorizationDeniedError(decision.denial);
+    return decision;
   }
 
   /** The denial of what needs no asking. It is recorded like any other. */
   async deny(question: Refused): Promise<Denial> {
-    const decision = await this.check(question);
+    const { hop, options } = this.#jointQuestion(question);
+    const decision = await this.session.check(hop, options);
     if (decision.effect === "allow") throw new Error("A hop was allowed that is to be refused.");
     return decision.denial;
   }
@@ -44,5 +44,13 @@ export class ServerPolicy {
     signal: AbortSignal,
   ): Promise<VisibilityByName> {
     return this.session.visible({ server: this.server, list }, names, { signal, effects: this.effects });
+  }
+
+  #jointQuestion(
+    { kind = `mcp_${this.server}`, action, attr = {}, schema, refuse }: Question,
+    signal?: AbortSignal,
+  ): JointQuestion {
+    const options = { ...(signal && { signal }), ...(schema && { schema }), ...(refuse && { refuse }) };
+    return { hop: { kind, action, attr }, options };
   }
 }

@@ -1,5 +1,6 @@
 import { refusalForServer } from "./denial-message";
-import type { JsonRpcRequest, JsonRpcResponse, RequestId } from "./json-rpc";
+import type { JointAllow } from "../shared/joint-decision";
+import { isSuccess, type JsonRpcRequest, type JsonRpcResponse, type RequestId } from "./json-rpc";
 import { SERVER_REQUESTS } from "./methods";
 import { unsupported } from "./question";
 import type { Knowledge } from "./questions";
@@ -7,10 +8,13 @@ import type { ServerPolicy } from "./server-policy";
 import type { SendOptions } from "./transport";
 import type { Wire } from "./wire";
 
+/** A request that the client has been asked. */
+type Delivered = Pick<JointAllow, "settle">;
+
 /** What the server has asked of the client: decided before the client learns of it. */
 export class ServerRequests {
-  /** The check that is under way, or that the client has been asked. */
-  readonly #asked = new Map<RequestId, AbortController | "delivered">();
+  /** The check that is under way, or what is to be done with the client's answer. */
+  readonly #asked = new Map<RequestId, AbortController | Delivered>();
 
   constructor(
     private readonly wire: Wire,
@@ -21,6 +25,7 @@ export class ServerRequests {
   async receive(request: JsonRpcRequest, extra: unknown): Promise<void> {
     const { id, method } = request;
     const rule = SERVER_REQUESTS.get(method);
+    let delivered: Delivered = { settle: () => undefined };
     if (rule !== "pass") {
       const controller = new AbortController();
       this.#asked.set(id, controller);
@@ -33,8 +38,9 @@ export class ServerRequests {
         this.#asked.delete(id);
         return this.wire.send(refusalForServer(id));
       }
+      delivered = decision;
     }
-    this.#asked.set(id, "delivered");
+    this.#asked.set(id, delivered);
     this.wire.deliver(request, extra);
   }
 
@@ -42,18 +48,23 @@ export class ServerRequests {
   cancel(id: RequestId): boolean {
     const asked = this.#asked.get(id);
     this.#asked.delete(id);
-    if (!(asked instanceof AbortController)) return false;
+    if (!(asked instanceof AbortController)) {
+      asked?.settle("failed");
+      return false;
+    }
     asked.abort();
     return true;
   }
 
   /** Sends the client's answer to a request that it was asked. */
   async send(response: JsonRpcResponse, options?: SendOptions): Promise<void> {
-    if (this.#asked.get(response.id) !== "delivered") {
+    const asked = this.#asked.get(response.id);
+    if (!asked || asked instanceof AbortController) {
       this.wire.report(new Error("The client answered a request that it was not asked."));
       return;
     }
     this.#asked.delete(response.id);
+    asked.settle(isSuccess(response) ? "done" : "failed");
     await this.wire.send(response, options);
   }
 

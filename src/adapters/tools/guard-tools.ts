@@ -1,7 +1,7 @@
 import type { Denial } from "../../core/denial";
-import { AuthorizationDeniedError } from "../../core/errors";
-import type { JsonValue } from "../../core/json";
+import { AuthorizationDeniedError, denialError } from "../../core/errors";
 import type { Session } from "../../core/session";
+import type { JointAllow } from "../shared/joint-decision";
 import { assertSession } from "../shared/assert-session";
 import { wrapTool, type GuardedTools, type LocalTools, type ToolFunction } from "./local-tool";
 import { readOptions, type GuardToolsOptions } from "./options";
@@ -26,20 +26,68 @@ export function guardTools<T extends LocalTools, Mode extends "throw" | "return"
 
   const guard = (name: string, run: ToolFunction): ToolFunction =>
     async function (this: unknown, args: unknown, ...rest: never[]) {
-      let checked: JsonValue | undefined;
+      let allowed: JointAllow;
       try {
-        checked = await calls.authorize(name, args, signalOf(rest[0]));
+        allowed = await calls.authorize(name, args, signalOf(rest[0]));
       } catch (error) {
         if (settings.returnDenials && AuthorizationDeniedError.isInstance(error)) return error.denial;
         throw error;
       }
-      return run.call(this, checked as never, ...rest);
+      const result = await runWatched(allowed, rest, (rest) =>
+        run.call(this, allowed.hop.attr.arguments as never, ...rest),
+      );
+      if (!(result instanceof AuthorizationDeniedError)) return result;
+      if (settings.returnDenials) return result.denial;
+      throw result;
     };
 
   const guarded = Object.entries(tools).map(
     ([name, tool]) => [name, wrapTool(name, tool, (run) => guard(name, run))] as const,
   );
   return Object.freeze(Object.fromEntries(guarded)) as GuardedTools<T, DenialIn<Mode>>;
+}
+
+/**
+ * Runs a tool for as long as it may run. Where authority is withdrawn meanwhile the agent gets the denial at once, as a result here; the signal that the tool
+ * was handed is aborted, and what it still does reaches nobody.
+ */
+async function runWatched(
+  allowed: JointAllow,
+  rest: readonly never[],
+  run: (rest: readonly never[]) => unknown,
+): Promise<unknown> {
+  const controller = new AbortController();
+  let stopWatch = (): void => undefined;
+  const withdrawn = new Promise<AuthorizationDeniedError>((resolve) => {
+    stopWatch = allowed.watch((denial) => {
+      const error = denialError(denial);
+      controller.abort(error);
+      resolve(error);
+    });
+  });
+  try {
+    const result = await Promise.race([run(withSignal(rest, controller.signal)), withdrawn]);
+    allowed.settle(result instanceof AuthorizationDeniedError ? "failed" : "done");
+    return result;
+  } catch (error) {
+    allowed.settle("failed");
+    throw error;
+  } finally {
+    stopWatch();
+  }
+}
+
+/** What a framework handed beside the arguments, with a signal that ends with ours too, where there was one. */
+function withSignal(rest: readonly never[], ours: AbortSignal): readonly never[] {
+  const [options, ...others] = rest as readonly unknown[];
+  const given = signalOf(options);
+  if (!given || Object.getPrototypeOf(options) !== Object.prototype) return rest;
+  const either = AbortSignal.any([given, ours]);
+  const members = Object.entries(options as object).map(([name, value]) => [
+    name,
+    value === given ? either : (value as unknown),
+  ]);
+  return [Object.fromEntries(members), ...others] as never[];
 }
 
 /** Frameworks hand a tool its signal in the second argument: the AI SDK as `abortSignal`, others as `signal`. */

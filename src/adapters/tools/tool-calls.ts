@@ -1,7 +1,9 @@
-import { InvalidJsonError, type JsonValue } from "../../core/json";
+import { denialError } from "../../core/errors";
+import { InvalidJsonError } from "../../core/json";
 import type { Session } from "../../core/session";
 import { parseStrictJson } from "../../core/strict-json";
 import { refusing } from "../shared/argument-schemas";
+import { checkTogether, type JointAllow } from "../shared/joint-decision";
 import { askWithInnerCalls, type ToolCall, type ToolQuestion } from "../shared/meta-tools";
 import type { Settings } from "./options";
 
@@ -13,37 +15,24 @@ export class ToolCalls {
   ) {}
 
   /**
-   * Resolves to the arguments to run the tool with. They are read before the first `await`.
+   * Decides a call. The arguments are read before the first `await`; those to run the tool with are in the answer.
    *
    * @throws {AuthorizationDeniedError} and {ApprovalRequiredError} for the first question that is answered with a denial.
    */
-  async authorize(
-    tool: string,
-    args: unknown,
-    signal: AbortSignal | undefined,
-  ): Promise<JsonValue | undefined> {
+  async authorize(tool: string, args: unknown, signal: AbortSignal | undefined): Promise<JointAllow> {
     const { kind, metaTools } = this.settings;
     const call = { kind, tool, arguments: parseArguments(args), isInner: false };
     const ask = (each: ToolCall): ToolQuestion => this.#question(each);
     const questions = metaTools.has(tool) ? await askWithInnerCalls(call, metaTools, ask) : [ask(call)];
-    const [own] = await this.#authorizeAll(questions, signal);
-    return own;
-  }
-
-  /** Asked together, and answered in their order. */
-  async #authorizeAll(
-    questions: readonly ToolQuestion[],
-    signal: AbortSignal | undefined,
-  ): Promise<readonly (JsonValue | undefined)[]> {
-    const outcomes = await Promise.allSettled(
-      questions.map(({ kind, action, attr, ...options }) =>
-        this.session.authorize({ kind, action, attr }, { ...options, ...(signal && { signal }) }),
-      ),
+    const decision = await checkTogether(
+      this.session,
+      questions.map(({ kind, action, attr, ...options }) => ({
+        hop: { kind, action, attr },
+        options: { ...options, ...(signal && { signal }) },
+      })),
     );
-    return outcomes.map((outcome) => {
-      if (outcome.status === "rejected") throw outcome.reason;
-      return outcome.value.hop.attr.arguments;
-    });
+    if (decision?.effect === "allow") return decision;
+    throw decision ? denialError(decision.denial) : new Error("a call of a tool is at least one question");
   }
 
   /** A tool of another owner, which a meta tool may call, is not known here. */

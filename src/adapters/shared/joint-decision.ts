@@ -1,0 +1,70 @@
+import type { CheckOptions } from "../../core/context";
+import type { DenyDecision } from "../../core/decision";
+import type { Denial } from "../../core/denial";
+import type { Hop, HopSnapshot } from "../../core/hop";
+import type { Session } from "../../core/session";
+import type { TokenUsage } from "../../core/usage";
+
+/** A hop to be asked about, and how. */
+export interface JointQuestion {
+  readonly hop: Hop;
+  readonly options: CheckOptions;
+}
+
+/** All hops of a call are allowed. */
+export interface JointAllow {
+  readonly effect: "allow";
+  /** The first hop, which is the call itself. */
+  readonly hop: HopSnapshot;
+  /** Says how the call has gone, for all of its hops. What was used was used by the first. */
+  settle(outcome: "done" | "failed", usage?: TokenUsage): void;
+  /** Watches over all of them; see {@link Session.watch}. */
+  watch(end: (denial: Denial) => void): () => void;
+}
+
+const NOTHING_USED: TokenUsage = { input_tokens: 0, output_tokens: 0 };
+
+/**
+ * Decides hops that stand or fall together, such as a tool and the tool that it calls: asked at once, so that the checks share a request. Of
+ * several denials the first is the answer; what was allowed beside it has not happened.
+ */
+export async function checkTogether(
+  session: Session,
+  questions: readonly JointQuestion[],
+): Promise<JointAllow | DenyDecision | undefined> {
+  const decisions = await Promise.all(questions.map(({ hop, options }) => session.check(hop, options)));
+  const allowed = decisions.filter((decision) => decision.effect === "allow");
+  const denied = decisions.find((decision) => decision.effect === "deny");
+  if (denied) {
+    for (const decision of allowed) decision.settle("failed");
+    return denied;
+  }
+  const [first, ...others] = allowed;
+  if (!first) return undefined;
+  return {
+    effect: "allow",
+    hop: first.hop,
+    settle: (outcome, usage) => {
+      first.settle(outcome, usage);
+      for (const decision of others) decision.settle(outcome, NOTHING_USED);
+    },
+    watch: (end) => watchAll(session, questions, end),
+  };
+}
+
+function watchAll(
+  session: Session,
+  questions: readonly JointQuestion[],
+  end: (denial: Denial) => void,
+): () => void {
+  const stop = (): void => {
+    for (const each of watches) each();
+  };
+  const watches = questions.map(({ hop }) =>
+    session.watch(hop, (denial) => {
+      stop();
+      end(denial);
+    }),
+  );
+  return stop;
+}
