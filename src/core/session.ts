@@ -20,6 +20,8 @@ export interface Session {
   /** The acting agent's id. */
   readonly agent: string;
   readonly task: string | undefined;
+  /** Whether the guard counts usage, so that adapters find out what a call has used. */
+  readonly countsUsage: boolean;
 
   /** Decides one hop. Never rejects: what goes wrong, in whatever stage, is a deny decision. */
   check(hop: Hop, options?: CheckOptions): Promise<Decision>;
@@ -69,6 +71,7 @@ export function createSession(context: SessionContext, catalogue: Candidates): S
     id: context.id,
     agent: context.agent.id,
     task: context.task?.id,
+    countsUsage: context.guard.usage !== undefined,
     check: (hop, options) => decide(context, hop, { ...options, flags: [] }),
     authorize: async (hop, options) => {
       const decision = await session.check(hop, options);

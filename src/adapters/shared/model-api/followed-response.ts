@@ -1,0 +1,90 @@
+import type { Denial } from "../../../core/denial";
+import { denialError } from "../../../core/errors";
+import type { JointAllow } from "../joint-decision";
+import { jsonUsage, streamUsage, type UsageReader } from "./usage/usage-reader";
+
+/** A call that was allowed and is under way: watched until its answer has ended, and then settled with what it used. */
+export class CallUnderWay {
+  /** Aborts the request to the provider, with the denial's error, when authority is withdrawn. */
+  readonly signal: AbortSignal;
+  #denial: Denial | undefined;
+  readonly #stopWatch: () => void;
+
+  constructor(
+    private readonly allowed: JointAllow,
+    callers: AbortSignal | undefined,
+  ) {
+    const controller = new AbortController();
+    this.#stopWatch = allowed.watch((denial) => {
+      this.#denial = denial;
+      controller.abort(denialError(denial));
+    });
+    this.signal = callers ? AbortSignal.any([callers, controller.signal]) : controller.signal;
+  }
+
+  /** The denial that has ended the call, if one has. */
+  get denial(): Denial | undefined {
+    return this.#denial;
+  }
+
+  /** The request has failed: nothing was used, as far as anybody knows. */
+  failed(): void {
+    this.#stopWatch();
+    this.allowed.settle("failed");
+  }
+
+  /** The same response, whose body ends with the denial's error when authority is withdrawn, and is read along for what was used. */
+  follow(response: Response): Response {
+    const { body, ok, headers } = response;
+    if (!ok || body === null) {
+      this.#end(ok ? "done" : "failed");
+      return response;
+    }
+    const isStream = /^text\/event-stream\s*(?:;|$)/i.test(headers.get("content-type") ?? "");
+    const followed = this.#followBody(body, isStream ? streamUsage() : jsonUsage());
+    const { status, statusText } = response;
+    return new Response(followed, { status, statusText, headers });
+  }
+
+  #followBody(body: ReadableStream<Uint8Array>, usage: UsageReader): ReadableStream<Uint8Array> {
+    const reader = body.getReader();
+    const { signal } = this;
+    return new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        const end = (): void => {
+          if (!this.#denial) return;
+          controller.error(signal.reason);
+          reader.cancel(signal.reason).catch(() => undefined);
+          this.#end("done");
+        };
+        signal.addEventListener("abort", end, { once: true });
+      },
+      pull: async (controller) => {
+        try {
+          const { done, value } = await reader.read();
+          if (this.#denial) return;
+          if (value) {
+            usage.read(value);
+            controller.enqueue(value);
+          }
+          if (!done) return;
+          controller.close();
+          this.#end("done", usage);
+        } catch (error) {
+          this.#end("done");
+          if (!this.#denial) controller.error(error);
+        }
+      },
+      cancel: async (reason) => {
+        this.#end("done");
+        await reader.cancel(reason);
+      },
+    });
+  }
+
+  /** An answer that has begun was paid for. What it did not say that it used, cut short or silent, stays as it was reserved. */
+  #end(outcome: "done" | "failed", usage?: UsageReader): void {
+    this.#stopWatch();
+    this.allowed.settle(outcome, usage?.end());
+  }
+}

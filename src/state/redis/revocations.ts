@@ -1,0 +1,59 @@
+import type { Authority, RevocationStore, TaskStore } from "../../core/ports";
+import type { RedisClient } from "./client";
+import { fieldOf, type Keys } from "./keys";
+import { readRevocation, readRevocations } from "./replies";
+import { run } from "./script";
+import { scripts } from "./scripts";
+
+/** Resolves when enough replicas have what was written last. */
+export type Replication = (client: RedisClient) => Promise<void>;
+
+/** Revocations: one hash, so that all that a hop's authority rests on is read at once. They are never evicted, and end only if they say when. */
+export function redisRevocations(client: RedisClient, keys: Keys, replicated: Replication): RevocationStore {
+  const { revoked, revokedUntil } = keys;
+  return {
+    async find(authority) {
+      const { keys: taskKeys, input } = authorityInput(authority, keys);
+      const reply = await run(client, scripts.find, [revoked, revokedUntil, ...taskKeys], input);
+      return readRevocation(reply, authority.task);
+    },
+    async revoke(revocation) {
+      const { target, expires_at } = revocation;
+      await run(client, scripts.revoke, [revoked, revokedUntil], {
+        field: fieldOf(target),
+        revocation: JSON.stringify(revocation),
+        ...(expires_at !== undefined && { till: Date.parse(expires_at) }),
+      });
+      await replicated(client);
+    },
+    async restore(target) {
+      await run(client, scripts.restore, [revoked, revokedUntil], { field: fieldOf(target) });
+    },
+    async list() {
+      const standing = readRevocations(await run(client, scripts.list, [revoked, revokedUntil], {}));
+      return standing.filter((entry) => entry !== undefined).sort((a, b) => b.at.localeCompare(a.at));
+    },
+  };
+}
+
+/** The tasks that are alive: a key each, which ends with the task. */
+export function redisTasks(client: RedisClient, keys: Keys, replicated: Replication): TaskStore {
+  return {
+    async register(id, expiresAt) {
+      const end = expiresAt === undefined ? [] : ["PXAT", String(Math.ceil(expiresAt))];
+      await client.sendCommand(["SET", keys.task(id), "1", ...end]);
+    },
+    async end(id) {
+      await client.sendCommand(["DEL", keys.task(id)]);
+      await replicated(client);
+    },
+  };
+}
+
+/** What a script reads of an authority. The key of the task comes last. */
+export function authorityInput({ targets, task }: Authority, keys: Keys) {
+  return {
+    keys: task === undefined ? [] : [keys.task(task)],
+    input: { targets: targets.map(fieldOf), task: task !== undefined },
+  };
+}

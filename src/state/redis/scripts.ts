@@ -1,0 +1,128 @@
+import { MAX_ACTIONS } from "../memory";
+import { script } from "./script";
+
+/** Of an account, as they are kept in its hash; in this order they come back. */
+export const AMOUNTS = ["calls", "input_tokens", "output_tokens", "reasoning_tokens", "cost_micros"] as const;
+
+/** What stands in the place of a revocation, which is JSON, when the task is not alive. */
+export const UNREGISTERED = "unregistered";
+
+// One clock for all processes: that of Redis.
+const PRELUDE = `
+local input = cjson.decode(ARGV[1])
+local revoked, revoked_until, session, attempts, calls = unpack(KEYS)
+local FIRST_ACCOUNT = 6
+
+local function now()
+  local time = redis.call("TIME")
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+`;
+
+const AUTHORITY = `
+local function stands(field)
+  local till = redis.call("ZSCORE", revoked_until, field)
+  return not till or tonumber(till) > now()
+end
+
+local function withdrawn()
+  for _, field in ipairs(input.targets) do
+    local revocation = redis.call("HGET", revoked, field)
+    if revocation and stands(field) then return revocation end
+  end
+  return input.task and redis.call("EXISTS", KEYS[#KEYS]) == 0 and "${UNREGISTERED}"
+end
+`;
+
+// What has ended is forgotten, so that ended sessions do not pile up.
+const SWEEP = `
+local function sweep()
+  for _, field in ipairs(redis.call("ZRANGEBYSCORE", revoked_until, "-inf", now())) do
+    redis.call("HDEL", revoked, field)
+    redis.call("ZREM", revoked_until, field)
+  end
+end
+`;
+
+const COUNTING = `
+local function count(actions)
+  if redis.call("HEXISTS", actions, input.action) == 1 or redis.call("HLEN", actions) < ${MAX_ACTIONS} then
+    redis.call("HINCRBY", actions, input.action, 1)
+  end
+end
+
+local function add(account, ttl)
+  for name, amount in pairs(input.amounts) do redis.call("HINCRBY", account, name, amount) end
+  if ttl then redis.call("PEXPIRE", account, ttl) end
+end
+
+local function keep_session()
+  for _, key in ipairs({ session, attempts, calls }) do redis.call("PEXPIRE", key, input.session_ttl) end
+end
+`;
+
+const STANDING = `
+local function standing(revocation)
+  local sums = {}
+  for index = 1, input.accounts do
+    sums[index] = redis.call("HMGET", KEYS[FIRST_ACCOUNT + index - 1], ${quoted(AMOUNTS)})
+  end
+  return {
+    revocation or false,
+    redis.call("HMGET", session, "started_at", "steps", "denials"),
+    redis.call("HGETALL", attempts),
+    redis.call("HGETALL", calls),
+    sums
+  }
+end
+`;
+
+/**
+ * Of all of them: `ARGV[1]` is JSON, and `KEYS` are the hash of revocations and the set of their ends; for a session also its three hashes, then
+ * the accounts; at last the task that has to be alive.
+ */
+export const scripts = {
+  find: script(`${PRELUDE}${AUTHORITY}
+return withdrawn()`),
+
+  revoke: script(`${PRELUDE}${SWEEP}
+sweep()
+redis.call("HSET", revoked, input.field, input.revocation)
+redis.call("ZREM", revoked_until, input.field)
+if input.till then redis.call("ZADD", revoked_until, input.till, input.field) end`),
+
+  restore: script(`${PRELUDE}
+redis.call("HDEL", revoked, input.field)
+redis.call("ZREM", revoked_until, input.field)`),
+
+  list: script(`${PRELUDE}${SWEEP}
+sweep()
+return redis.call("HVALS", revoked)`),
+
+  begin: script(`${PRELUDE}${AUTHORITY}${COUNTING}${STANDING}
+local revocation = withdrawn()
+if revocation then return standing(revocation) end
+redis.call("HSETNX", session, "started_at", input.started_at)
+redis.call("HINCRBY", session, "steps", 1)
+count(attempts)
+for index = 1, input.accounts do add(KEYS[FIRST_ACCOUNT + index - 1], input.ttls[index]) end
+keep_session()
+return standing()`),
+
+  // A sum that was lost, with the reservation in it, would go below nothing by the correction.
+  settle: script(`${PRELUDE}${COUNTING}
+if input.outcome == "done" then count(calls) end
+if input.outcome == "denied" then redis.call("HINCRBY", session, "denials", 1) end
+for index = 1, input.accounts do
+  local account = KEYS[FIRST_ACCOUNT + index - 1]
+  if redis.call("EXISTS", account) == 1 then add(account, input.ttls[index]) end
+end
+keep_session()`),
+
+  peek: script(`${PRELUDE}${STANDING}
+return standing()`),
+};
+
+function quoted(names: readonly string[]): string {
+  return names.map((name) => `"${name}"`).join(", ");
+}
