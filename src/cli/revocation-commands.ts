@@ -1,10 +1,22 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
+import { cleanText } from "../core/text";
 import type { Revocation, RevocationDetails, RevocationTarget } from "../index";
 import { withKillSwitch, type Place } from "./kill-switch";
 
-const TARGETS = ["task", "session", "agent", "principal"] as const;
+const TARGETS = {
+  task: "every hop of this task",
+  session: "every hop of this session",
+  agent: "every hop of this agent, for whomever it acts",
+  principal: "every hop on behalf of this user or service",
+};
 
-type Given = Partial<Record<(typeof TARGETS)[number], string>> & Place & RevocationDetails;
+type Given = RevocationTarget &
+  RevocationDetails & {
+    readonly url?: string;
+    readonly redis?: string;
+    readonly namespace?: string;
+    readonly json?: boolean;
+  };
 
 /** `revoke`, `restore` and `revocations`. */
 export function addRevocationCommands(program: Command): void {
@@ -13,63 +25,76 @@ export function addRevocationCommands(program: Command): void {
     .description("withdraw authority: from now on every hop of it is denied, in every process")
     .option("--reason <text>", "why, for the record")
     .option("--author <name>", "who, for the record");
-  withPlace(withTarget(revoke)).action(async ({ reason, author, ...given }: Given) => {
-    const target = targetOf(given);
+  withPlace(withTarget(revoke)).action(async (given: Given, command: Command) => {
+    const target = targetOf(given, command);
+    const { reason, author } = given;
     const details = { ...(reason !== undefined && { reason }), ...(author !== undefined && { author }) };
-    await withKillSwitch(given, (killSwitch) => killSwitch.revoke(target, details));
+    await withKillSwitch(placeOf(given, command), (killSwitch) => killSwitch.revoke(target, details));
     console.log(`revoked ${describe(target)}`);
   });
 
   const restore = program.command("restore").description("take a revocation back");
-  withPlace(withTarget(restore)).action(async (given: Given) => {
-    const target = targetOf(given);
-    await withKillSwitch(given, (killSwitch) => killSwitch.restore(target));
+  withPlace(withTarget(restore)).action(async (given: Given, command: Command) => {
+    const target = targetOf(given, command);
+    await withKillSwitch(placeOf(given, command), (killSwitch) => killSwitch.restore(target));
     console.log(`restored ${describe(target)}`);
   });
 
-  const list = program.command("revocations").description("list what is revoked, the newest first");
-  withPlace(list)
-    .option("--json", "one line of JSON each")
-    .action(async ({ json = false, ...given }: Given & { readonly json?: boolean }) => {
-      const revocations = await withKillSwitch(given, (killSwitch) => killSwitch.list());
-      for (const revocation of revocations) {
-        console.log(json ? JSON.stringify(revocation) : lineOf(revocation));
-      }
-      if (revocations.length === 0 && !json) console.log("nothing is revoked");
-    });
+  const list = program
+    .command("revocations")
+    .description("list what is revoked, the newest first")
+    .option("--json", "one line of JSON each");
+  withPlace(list).action(async (given: Given, command: Command) => {
+    const revocations = await withKillSwitch(placeOf(given, command), (killSwitch) => killSwitch.list());
+    for (const revocation of revocations) {
+      console.log(given.json ? JSON.stringify(revocation) : lineOf(revocation));
+    }
+    if (revocations.length === 0 && !given.json) console.log("nothing is revoked");
+  });
 }
 
 function withTarget(command: Command): Command {
-  return command
-    .option("--task <id>", "every hop of this task")
-    .option("--session <id>", "every hop of this session")
-    .option("--agent <id>", "every hop of this agent, for whomever it acts")
-    .option("--principal <id>", "every hop on behalf of this user or service");
+  for (const [name, meaning] of Object.entries(TARGETS)) command.option(`--${name} <id>`, meaning);
+  return command;
 }
 
+function targetOf(given: Given, command: Command): RevocationTarget {
+  const [[name, id] = [], ...more] = Object.entries(given).filter(([name]) => Object.hasOwn(TARGETS, name));
+  if (name === undefined || more.length > 0) {
+    command.error("error: name exactly one of --task, --session, --agent and --principal");
+  }
+  return { [name]: id as string };
+}
+
+// Environment variables, because a command line is there for every user of the machine to read.
 function withPlace(command: Command): Command {
   return command
-    .option("--url <url>", "where a revocationHandler is mounted; the secret comes from HOPGUARD_SECRET")
-    .option("--redis <url>", "the Redis that the guards share")
-    .option("--namespace <name>", "the namespace that the guards have there");
+    .addOption(
+      new Option("--url <url>", "where a revocationHandler is mounted; its secret comes from HOPGUARD_SECRET")
+        .env("HOPGUARD_URL")
+        .conflicts(["redis", "namespace"]),
+    )
+    .addOption(new Option("--redis <url>", "the Redis that the guards share").env("HOPGUARD_REDIS"))
+    .option("--namespace <name>", "the namespace of their state there, unless it is hopguard");
 }
 
-/** @throws {Error} unless exactly one thing is named. */
-function targetOf(given: Given): RevocationTarget {
-  const [name, ...more] = TARGETS.filter((target) => given[target] !== undefined);
-  if (name === undefined || more.length > 0) {
-    throw new Error("name exactly one of --task, --session, --agent, --principal");
-  }
-  return { [name]: given[name] };
+function placeOf({ url, redis, namespace }: Given, command: Command): Place {
+  if (redis !== undefined) return { redis, namespace };
+  if (url === undefined) command.error("error: say where the guards are told: --url or --redis");
+  if (!/^https?:/.test(url) || !URL.canParse(url)) command.error("error: --url: expected an http(s) URL");
+  const { HOPGUARD_SECRET: secret } = process.env;
+  if (!secret) command.error("error: set HOPGUARD_SECRET to the secret of the revocationHandler");
+  return { url, secret };
 }
 
 function describe(target: RevocationTarget): string {
   return Object.entries(target)
-    .map(([kind, id]) => `${kind} ${String(id)}`)
+    .map(([kind, id]) => `${kind} ${cleanText(String(id))}`)
     .join();
 }
 
+/** Whoever may revoke chose the words, and a terminal obeys some characters. */
 function lineOf({ at, target, reason, author }: Revocation): string {
-  const by = author === undefined ? "" : ` by ${author}`;
-  return `${at}  ${describe(target)}${by}${reason === undefined ? "" : `: ${reason}`}`;
+  const by = author === undefined ? "" : ` by ${cleanText(author)}`;
+  return `${cleanText(at)}  ${describe(target)}${by}${reason === undefined ? "" : `: ${cleanText(reason, 1000)}`}`;
 }

@@ -30,7 +30,7 @@ const optionsSchema = z.strictObject({
 /**
  * The kill switch over HTTP, for another process to pull: `POST` revokes and `DELETE` restores `{ "target": { "task": "T-1" } }`, with `reason` and
  * `author` for the record of a revocation; `GET` lists what is revoked. It answers with JSON: 200; 400 for a target that is not exactly one thing; 401
- * for whoever may not; 405; 415; and 503 when the state cannot be reached: what was asked for may then stand or not.
+ * for whoever may not; 405; 415; and 503 when the state does not confirm it: what was asked for may then stand or not.
  *
  * @throws {ConfigurationError} naming the wrong option.
  */
@@ -46,14 +46,14 @@ export function revocationHandler(
     try {
       return answer(200, await act(guard, request, await identify(request)));
     } catch (error) {
-      if (error instanceof Refusal) return answer(error.status, { error: error.message }, error.headers);
-      return answer(503, { error: "the state could not be reached" });
+      if (error instanceof Problem) return answer(error.status, { error: error.message }, error.headers);
+      return answer(503, { error: "the state has not confirmed this: do not rely on it" });
     }
   };
 }
 
 async function act(guard: Guard, request: Request, author: Author | undefined): Promise<object> {
-  if (!author) throw new Refusal(401, "not authorized", { "www-authenticate": "Bearer" });
+  if (!author) throw new Problem(401, "not authorized", { "www-authenticate": "Bearer" });
   switch (request.method) {
     case "GET":
       return { revocations: await guard.revocations() };
@@ -68,7 +68,7 @@ async function act(guard: Guard, request: Request, author: Author | undefined): 
       return { restored: target };
     }
     default:
-      throw new Refusal(405, "use GET, POST or DELETE", { allow: "GET, POST, DELETE" });
+      throw new Problem(405, "use GET, POST or DELETE", { allow: "GET, POST, DELETE" });
   }
 }
 
@@ -87,18 +87,18 @@ async function readBody<T extends { readonly target: unknown }>(
   { headers, body }: Request,
   schema: z.ZodType<T>,
 ): Promise<T & { readonly target: RevocationTarget }> {
-  if (!JSON_TYPE.test(headers.get("content-type") ?? "")) throw new Refusal(415, "send application/json");
+  if (!JSON_TYPE.test(headers.get("content-type") ?? "")) throw new Problem(415, "send application/json");
   try {
     const given = parseOptions(schema, "body", await readStrictJson(body, { maxLength: MAX_LENGTH }));
     return { ...given, target: parseTarget(given.target, "body.target") };
   } catch (error) {
-    if (error instanceof InvalidJsonError) throw new Refusal(400, `the body ${error.message}`);
-    if (ConfigurationError.isInstance(error)) throw new Refusal(400, error.message);
-    throw new Refusal(400, "the body could not be read");
+    if (error instanceof InvalidJsonError) throw new Problem(400, `the body ${error.message}`);
+    if (ConfigurationError.isInstance(error)) throw new Problem(400, error.message);
+    throw new Problem(400, "the body could not be read");
   }
 }
 
-class Refusal extends Error {
+class Problem extends Error {
   constructor(
     readonly status: number,
     message: string,

@@ -26,7 +26,7 @@ interface UsageFacts {
   readonly agent: { readonly hour: Sum };
 }
 const usageOf = (query: PdpQuery | undefined): UsageFacts =>
-  (query?.resource.attr.context as { usage: UsageFacts }).usage;
+  (query?.resource.attr.context as unknown as { usage: UsageFacts }).usage;
 
 const modelFacts = [
   { model: "gpt-4o-mini", price: { input: 0.5, output: 2 }, tier: "small", maxOutputTokens: 500 },

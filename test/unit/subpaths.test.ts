@@ -39,5 +39,10 @@ describe.each(exported)("the subpath $subpath", ({ subpath, name }) => {
 it("leaves no entry that is built or tested, and cannot be imported", () => {
   const names = exported.map(({ name }) => name).sort();
   expect([...sources.keys()].sort()).toEqual(names);
-  expect(Object.keys((tsup as { entry: object }).entry)).toHaveLength(names.length);
+  const built = Object.keys((tsup as { entry: object }).entry).map((file) => `./dist/${file}.js`);
+  const used = [
+    ...exported.map(({ subpath }) => manifest.exports[subpath as "."].default),
+    ...Object.values(manifest.bin),
+  ];
+  expect(built.sort()).toEqual(used.sort());
 });

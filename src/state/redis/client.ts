@@ -1,9 +1,7 @@
-/**
- * What is needed of a client: it sends a command and resolves to the reply, or rejects with an error whose message begins as Redis' own does.
- * A client of `redis` (node-redis) is one. Of others it takes a line: `{ sendCommand: ([name, ...args]) => ioredis.call(name, ...args) }`.
- */
+/** What is needed of a client. One of `redis` (node-redis) has it; docs/several-processes.md shows the line that others take. */
 export interface RedisClient {
-  sendCommand(args: readonly string[]): Promise<unknown>;
+  /** Sends one command. Resolves to the reply, or rejects; the message of an error that Redis has answered begins as Redis wrote it. */
+  sendCommand(args: [name: string, ...args: string[]]): Promise<unknown>;
 }
 
 /** A client that may be closed. */
@@ -29,4 +27,9 @@ export function givenClient(client: RedisClient, inspect: Inspection): Connectio
     // Who opened it closes it.
     close: () => Promise.resolve(),
   };
+}
+
+/** The code that an answer of Redis begins with that is an error, such as `NOSCRIPT`. What went wrong on the way has none. */
+export function answeredCode(error: unknown): string | undefined {
+  return error instanceof Error ? /^[A-Z]{2,}(?= )/.exec(error.message)?.[0] : undefined;
 }

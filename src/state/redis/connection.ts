@@ -1,6 +1,6 @@
 import { within } from "../../core/deadline";
 import { ConfigurationError } from "../../core/errors";
-import type { Connection, Inspection, RedisClient } from "./client";
+import { answeredCode, type Connection, type Inspection, type RedisClient } from "./client";
 
 /** What is used of the package `redis`. */
 interface Client extends RedisClient {
@@ -50,10 +50,9 @@ export function connection(url: string, timeoutMs: number, inspect: Inspection):
       try {
         return await within(timeoutMs, "Redis", client.sendCommand(args));
       } catch (error) {
-        const { ErrorReply } = await library;
+        const code = answeredCode(error);
         // A server that was made a replica answers still, and another is the primary now.
-        const isFit = error instanceof ErrorReply && !error.message.startsWith("READONLY");
-        if (!isFit) {
+        if (code === undefined || code === "READONLY") {
           forget(opened);
           destroy(client);
         }

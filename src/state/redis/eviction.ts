@@ -1,5 +1,5 @@
 import { ConfigurationError } from "../../core/errors";
-import type { RedisClient } from "./client";
+import { answeredCode, type RedisClient } from "./client";
 
 /**
  * A server that evicts keys when its memory is full forgets revocations: an agent that fills the memory would free itself.
@@ -22,7 +22,7 @@ async function evictionPolicy(client: RedisClient): Promise<string | undefined> 
     return /^maxmemory_policy:(\S+)/m.exec(String(info))?.[1];
   } catch (error) {
     // The account may not ask. Everything else is a server that cannot be reached.
-    if (error instanceof Error && error.message.startsWith("NOPERM")) return undefined;
+    if (answeredCode(error) === "NOPERM") return undefined;
     throw error;
   }
 }

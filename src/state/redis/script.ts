@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { RedisClient } from "./client";
+import { answeredCode, type RedisClient } from "./client";
 
 /** A script that Redis runs as one step. */
 export interface Script {
@@ -23,8 +23,7 @@ export async function run(
     return await client.sendCommand(["EVALSHA", sha1, ...rest]);
   } catch (error) {
     // The script has not been run then: nothing is counted twice.
-    const isUnknown = error instanceof Error && error.message.startsWith("NOSCRIPT");
-    if (!isUnknown) throw error;
+    if (answeredCode(error) !== "NOSCRIPT") throw error;
     return client.sendCommand(["EVAL", source, ...rest]);
   }
 }
