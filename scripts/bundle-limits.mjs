@@ -2,8 +2,10 @@ const NODE = /^node:/;
 const CERBOS = /^@cerbos\//;
 const SDKS = /^(openai|@anthropic-ai\/sdk|@modelcontextprotocol\/.+|cerbos)$/;
 
+const REDIS = /^(redis|@redis\/.+|ioredis)$/;
+
 /** Where there is no Node: edge functions, workers, browsers. The PDP's client is the application's choice, and so is each SDK. */
-const ANYWHERE = [NODE, CERBOS, SDKS];
+const ANYWHERE = [NODE, CERBOS, SDKS, REDIS];
 
 /**
  * What each subpath may weigh and load. Sizes are kB (1,000 bytes) of minified ESM after brotli: `own` is our code, `bundled` is what an
@@ -37,6 +39,12 @@ export const limits = {
     never: [CERBOS, SDKS],
     because: "its own exchange over node:http; a client of @cerbos/core is given, and not loaded",
   },
+  "hopguard/enrichment": {
+    own: 3,
+    bundled: 28.5,
+    never: ANYWHERE,
+    because: "whoever asks a database brings its client",
+  },
   "hopguard/fetch": {
     own: 8.5,
     bundled: 37,
@@ -61,6 +69,18 @@ export const limits = {
     bundled: 30,
     never: [CERBOS, SDKS],
     because: "for development: it starts a process, and so it needs Node",
+  },
+  "hopguard/revocations": {
+    own: 2.7,
+    bundled: 27,
+    never: ANYWHERE,
+    because: "web-standard: a server of any kind mounts it",
+  },
+  "hopguard/redis": {
+    own: 4.3,
+    bundled: 30.5,
+    never: [CERBOS, SDKS],
+    because: "the scripts that Redis runs; the package redis is loaded when a URL is given",
   },
   "hopguard/testing": {
     own: 13,

@@ -180,7 +180,7 @@ export interface SessionFacts {
   readonly denials: number;
 }
 
-/** Amounts that are counted. Whole numbers; money in millionths of the unit that prices are given in, so that sums are exact. */
+/** Amounts that are counted. Whole numbers below 2^53; money in millionths of the unit that prices are given in, so that sums are exact. */
 export interface Usage {
   readonly calls: number;
   readonly input_tokens: number;

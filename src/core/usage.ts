@@ -87,12 +87,14 @@ export function reservation(
   if (kind !== "llm_model" || !isRequest(attr.request)) return { ...NO_USAGE, calls: 1 };
   const { estimated_input_tokens: input = 0, max_tokens: max } = attr.request;
   const output = max ?? facts?.maxOutputTokens ?? usage.assumedOutputTokens;
-  return priced({ input_tokens: wholeNumber(input), output_tokens: wholeNumber(output) }, facts);
+  return priced({ input_tokens: input, output_tokens: output }, facts);
 }
 
 /** The cost of what was used. */
 export function priced(used: TokenUsage, facts: ModelFacts | undefined): Usage {
-  const { input_tokens, output_tokens, reasoning_tokens = 0 } = used;
+  const input_tokens = wholeNumber(used.input_tokens);
+  const output_tokens = wholeNumber(used.output_tokens);
+  const reasoning_tokens = wholeNumber(used.reasoning_tokens ?? 0);
   const { input = 0, output = 0 } = facts?.price ?? {};
   // Prices are for a million tokens, so a token costs that many millionths.
   const cost_micros = Math.ceil(input_tokens * input + output_tokens * output);
@@ -119,7 +121,10 @@ function isRequest(value: unknown): value is RequestFacts {
   return typeof value === "object" && value !== null;
 }
 
-/** A negative number would give back what others have used. */
+/** More than any call can use, and little enough that sums of very many stay exact. */
+const MAX_TOKENS = 1e9;
+
+/** A negative number would give back what others have used, and 1e300 would swallow it. */
 function wholeNumber(value: number): number {
-  return Number.isFinite(value) && value > 0 ? Math.ceil(value) : 0;
+  return value > 0 ? Math.min(Math.ceil(value), MAX_TOKENS) : 0;
 }

@@ -132,43 +132,44 @@ describe("data_residency", () => {
     { model: "gpt-4o-mini", baseURL: europe.openaiBaseURL, region: "eu" },
     { model: "gpt-4o-mini", baseURL: america.openaiBaseURL, region: "us" },
   ];
-  const personal = saying("Refund to DE89 3704 0044 0532 0130 00, please");
+  const personal = "Refund to DE89 3704 0044 0532 0130 00, please";
+
+  /** An adapter of the application's own: it says what the request holds, and sends it if it may. */
+  async function send(session: Session, content: string, { openaiBaseURL: endpoint }: LocalProvider) {
+    const body = JSON.stringify(saying(content));
+    const hop = { kind: "llm_model", id: "gpt-4o-mini", action: "completion", attr: { endpoint } };
+    const decision = await session.check(hop, { content: body });
+    if (decision.effect === "deny") return decision.denial;
+    const headers = { "content-type": "application/json" };
+    const response = await fetch(`${endpoint}/chat/completions`, { method: "POST", headers, body });
+    decision.settle(response.ok ? "done" : "failed");
+    return response.status;
+  }
 
   it("sends personal data of the EU to the EU only, and says where it may go", async () => {
     const session = await open("data_residency", analyst, { classifiers, modelFacts: modelFacts() });
-    expect(await denialOf(openai(session, america).create(personal))).toMatchObject({
+    expect(await send(session, personal, america)).toMatchObject({
       code: "policy_denied",
       reason: "this request holds personal data of the EU, and the model runs elsewhere",
       remediation: { type: "use_endpoint", region: "eu" },
     });
     expect(america.requests).toEqual([]);
-    await openai(session, europe).create(personal);
-    expect(europe.requests).toHaveLength(1);
-    await openai(session, america).create(saying("What is a refund?"));
-    expect(america.requests).toHaveLength(1);
-  });
-
-  it("finds it wherever in the request it stands", async () => {
-    const session = await open("data_residency", analyst, { classifiers, modelFacts: modelFacts() });
-    const hidden = {
-      ...saying("What is in the picture?"),
-      metadata: { note: "DE89 3704 0044 0532 0130 00" },
-    };
-    await denialOf(openai(session, america).create(hidden));
-    expect(america.requests).toEqual([]);
+    expect(await send(session, personal, europe)).toBe(200);
+    expect(await send(session, "What is a refund?", america)).toBe(200);
+    expect([europe.requests.length, america.requests.length]).toEqual([1, 1]);
   });
 
   it("sends nothing where nobody says what a request holds, or where the model runs", async () => {
     const unclassified = await open("data_residency", analyst, { modelFacts: modelFacts() });
     const somewhere = await open("data_residency", analyst, { classifiers });
     for (const session of [unclassified, somewhere]) {
-      expect((await denialOf(openai(session).create(personal))).reason).toBe(
-        "nobody has said what this request holds, or where the model runs",
-      );
+      expect(await send(session, personal, europe)).toMatchObject({
+        reason: "nobody has said what this request holds, or where the model runs",
+      });
     }
     const silent = [{ name: "silent", timeoutMs: 20, classify: () => new Promise<never>(() => undefined) }];
-    const guarded = await open("data_residency", analyst, { classifiers: silent, modelFacts: modelFacts() });
-    expect((await denialOf(openai(guarded, europe).create(personal))).code).toBe("enrichment_failed");
+    const waiting = await open("data_residency", analyst, { classifiers: silent, modelFacts: modelFacts() });
+    expect(await send(waiting, personal, europe)).toMatchObject({ code: "enrichment_failed" });
     expect([...europe.requests, ...america.requests]).toEqual([]);
   });
 });
@@ -357,7 +358,7 @@ describe("break_glass", () => {
     const server = await openServer(session, options, ["pod_list", "volume_delete", "unclassified"]);
     const reason = "INC-77 the queue is stuck";
 
-    expect(await server.list()).toEqual(["pod_list"]);
+    expect(await server.list()).toEqual(["pod_list", "unclassified"]);
     expect(await server.call("volume_delete")).toMatchObject({ code: "policy_denied" });
     for (const bad of [
       { until: inHours(-0.1), reason },
@@ -366,13 +367,13 @@ describe("break_glass", () => {
       { until: inHours(1) },
     ]) {
       glass = [bad];
-      expect(await server.list()).toEqual(["pod_list"]);
+      expect(await server.list()).toEqual(["pod_list", "unclassified"]);
       expect(await server.call("volume_delete")).toMatchObject({ code: "policy_denied" });
     }
     expect(server.called()).toEqual([]);
 
     glass = [{ until: inHours(1), reason }];
-    expect(await server.list()).toEqual(["pod_list", "volume_delete"]);
+    expect(await server.list()).toEqual(["pod_list", "volume_delete", "unclassified"]);
     expect(await server.call("volume_delete")).toBe("done");
     expect(await server.call("unclassified")).toMatchObject({ code: "policy_denied" });
     expect(server.called()).toEqual(["volume_delete"]);

@@ -87,6 +87,15 @@ describe("what a hop may use up", () => {
     expect(seen).toEqual([300, 500, 4096, 0, 500]);
   });
 
+  it("wipes nothing out, however large the model says it is", async () => {
+    const session = await open({ pdp: limitedTo(1000) });
+    expect((await session.check(call(800))).effect).toBe("allow");
+    for (const huge of [1e300, Number.MAX_SAFE_INTEGER, 2 ** 53]) {
+      expect((await session.check(call(huge))).effect).toBe("deny");
+    }
+    expect((await session.check(call(800))).effect).toBe("deny");
+  });
+
   it("gives way to what was used, once it is known; without a word of that it stands", async () => {
     const pdp = stubPdp({ rules: [() => true] });
     const session = await open({ pdp });
