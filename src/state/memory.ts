@@ -29,7 +29,7 @@ function memoryRevocations(): RevocationStore {
   };
 }
 
-/** Actions beyond this many are counted as steps only, so that an agent that makes names up cannot fill the memory. */
+/** An agent that makes names up can neither fill the memory nor have a limit on attempts forgotten: more names are an error. */
 const MAX_ACTIONS = 1000;
 
 /** The counts live and die with the session object. */
@@ -42,7 +42,9 @@ function memorySession(id: string, startedAt: Date): SessionCounter {
 
   const count = (counts: Map<string, number>, action: string): void => {
     const before = counts.get(action);
-    if (before !== undefined || counts.size < MAX_ACTIONS) counts.set(action, (before ?? 0) + 1);
+    if (before === undefined && counts.size >= MAX_ACTIONS)
+      throw new Error(`this session has tried ${MAX_ACTIONS} different actions`);
+    counts.set(action, (before ?? 0) + 1);
   };
   const facts = (): SessionFacts => ({
     id,
@@ -54,8 +56,8 @@ function memorySession(id: string, startedAt: Date): SessionCounter {
   });
   return {
     begin(action) {
-      steps++;
       count(attempts, action);
+      steps++;
       return facts();
     },
     settle(action, effect) {
