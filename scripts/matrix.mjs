@@ -75,7 +75,10 @@ function runSuite({ binary, pdp }) {
     PATH: `${dirname(binary)}${delimiter}${process.env.PATH}`,
     NO_COLOR: "1",
   };
-  const run = spawn(binary, ["node_modules/vitest/vitest.mjs", "run", "--exclude", EXCLUDED, ...SUITE], { cwd: root, env });
+  const run = spawn(binary, ["node_modules/vitest/vitest.mjs", "run", "--exclude", EXCLUDED, ...SUITE], {
+    cwd: root,
+    env,
+  });
   let output = "";
   const keep = (chunk) => (output += chunk);
   run.stdout.setEncoding("utf8").on("data", keep);
