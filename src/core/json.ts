@@ -11,10 +11,13 @@ export interface JsonLimits {
   readonly maxDepth?: number;
   /** Characters of JSON text. Default 1,048,576: the PDP refuses requests over 4 MiB. */
   readonly maxLength?: number;
+  /** Values, each item and each member one. Default 1,000,000: what is short but holds millions of them takes seconds to read. */
+  readonly maxValues?: number;
 }
 
 export const DEFAULT_MAX_DEPTH = 64;
 export const DEFAULT_MAX_LENGTH = 1_048_576;
+const DEFAULT_MAX_VALUES = 1_000_000;
 
 /** JSON that is refused. The message says what is wrong and where, and never echoes a value. */
 export class InvalidJsonError extends Error {
@@ -46,9 +49,11 @@ export function checkLength(text: string, { maxLength = DEFAULT_MAX_LENGTH }: Js
 /** Freezes a freshly parsed value in place, and refuses what no two readers are sure to read alike. */
 export function freezeJson<T extends JsonValue>(
   root: T,
-  { maxDepth = DEFAULT_MAX_DEPTH }: JsonLimits = {},
+  { maxDepth = DEFAULT_MAX_DEPTH, maxValues = DEFAULT_MAX_VALUES }: JsonLimits = {},
 ): T {
+  let values = 0;
   const visit = (value: JsonValue, depth: number): void => {
+    if (++values > maxValues) throw new InvalidJsonError(`holds more than ${maxValues} values`);
     if (typeof value === "string") checkString(value);
     if (typeof value !== "object" || value === null) return;
     if (depth > maxDepth) throw new InvalidJsonError(`is nested more than ${maxDepth} levels deep`);

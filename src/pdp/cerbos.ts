@@ -38,7 +38,7 @@ export function cerbos(pdp: string | URL | CerbosClient, options: CerbosOptions 
   return assemble(clientBackend(pdp), parsed);
 }
 
-function assemble(backend: Backend, { timeoutMs, policyVersion, scope }: ParsedCerbosOptions): CerbosPdp {
+function assemble(given: Backend, { timeoutMs, policyVersion, scope }: ParsedCerbosOptions): CerbosPdp {
   const keys = new WeakMap<PdpPrincipal, WeakMap<PdpQuery["annotations"], BatchKey>>();
   let proven: Promise<void> | undefined;
 
@@ -67,6 +67,16 @@ function assemble(backend: Backend, { timeoutMs, policyVersion, scope }: ParsedC
     ...(policyVersion !== undefined && { policyVersion }),
     ...(scope !== undefined && { scope }),
   });
+  /** Whoever answers after an interruption may be somebody else: the canary goes first again. */
+  const doubtful = (error: unknown): never => {
+    if (PdpError.isInstance(error) && error.reason === "pdp_unavailable") proven = undefined;
+    throw error;
+  };
+  const backend: Backend = {
+    check: (request, options) => given.check(request, options).catch(doubtful),
+    plan: (request, options) => given.plan(request, options).catch(doubtful),
+    close: () => given.close(),
+  };
   const prove = (): Promise<void> =>
     (proven ??= provePdpDenies(backend, timeoutMs).catch((error: unknown) => {
       proven = undefined;

@@ -13,7 +13,7 @@ export function memoryState(): StateStore {
   };
 }
 
-/** Actions beyond this many are counted as steps only, so that an agent that makes names up cannot fill the memory. */
+/** An agent that makes names up can neither fill the memory nor have a limit on attempts forgotten: more names are an error. */
 export const MAX_ACTIONS = 1000;
 
 /** The counts live and die with the session object. */
@@ -31,7 +31,9 @@ function memorySession(
 
   const count = (counts: Map<string, number>, action: string): void => {
     const before = counts.get(action);
-    if (before !== undefined || counts.size < MAX_ACTIONS) counts.set(action, (before ?? 0) + 1);
+    if (before === undefined && counts.size >= MAX_ACTIONS)
+      throw new Error(`this session has tried ${MAX_ACTIONS} different actions`);
+    counts.set(action, (before ?? 0) + 1);
   };
   const standing = (sums: HopStanding["usage"]): HopStanding => ({
     session: {
@@ -48,8 +50,8 @@ function memorySession(
     begin({ action, authority, accounts, reserve }) {
       const revocation = revocations.find(authority);
       if (revocation) return { ...standing([]), revocation };
-      steps++;
       count(attempts, action);
+      steps++;
       return standing(usage.add(accounts, reserve));
     },
     settle({ action, outcome, accounts, correction }) {

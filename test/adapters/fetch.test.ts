@@ -271,6 +271,26 @@ describe("guardFetch before Bedrock and Vertex", () => {
     expect(desk.provider.requests).toHaveLength(3);
   });
 
+  it("knows no other operation, and no path that a server would decode to another", async () => {
+    const at = (path: string) =>
+      guarded({ api: "anthropic", baseURL: desk.provider.url })(`${desk.provider.url}${path}`, post(haiku));
+    const publisher = "publishers/anthropic/models/claude-haiku-5-5:rawPredict";
+    for (const path of [
+      "/model/claude-haiku-5-5/converse",
+      "/model/claude-haiku-5-5/converse-stream",
+      "/model/claude-haiku-5-5%2F..%2Fclaude-opus-5-5/invoke",
+      "/model/claude-haiku-5-5%252F..%252Fclaude-opus-5-5/invoke",
+      "/async-invoke",
+      `/v1/projects/p%2Flocations%2Fx%2Fpublishers%2Fother/locations/l/${publisher}`,
+      `/v1/projects/p/locations/l%2F..%2F../${publisher}`,
+      "/v1/projects/p/locations/l/publishers/other/models/claude-haiku-5-5:rawPredict",
+      "/v1/projects/p/locations/l/endpoints/1:rawPredict",
+    ]) {
+      expect(await isDenied(await at(path)), path).toBe(true);
+    }
+    expect(desk.provider.requests).toEqual([]);
+  });
+
   it("denies a body that names another model than the URL", async () => {
     expect(await isDenied(await bedrock("claude-haiku-5-5", { ...haiku, model: "claude-opus-5-5" }))).toBe(
       true,

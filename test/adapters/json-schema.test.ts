@@ -147,6 +147,16 @@ describe("a JSON Schema that cannot be checked against", () => {
     ["a dialect that is no text", { $schema: 7 }, "dialect"],
     ["a dynamic reference", { properties: { a: { $dynamicRef: "#a" } } }, "$dynamicRef"],
     ["a pattern that is none", { properties: { a: { pattern: "(" } } }, "regular expression"],
+    ["a limit that is none", { properties: { a: { minLength: "5" } } }, "minLength"],
+    ["a type that is none", { properties: { a: { type: ["string", "any"] } } }, "type"],
+    ["required as it was in draft 3", { properties: { a: { required: true } } }, "required"],
+    ["properties that are none", { properties: { a: null } }, "properties"],
+    ["a multiple of nothing", { multipleOf: 0 }, "multipleOf"],
+    [
+      "draft 4's exclusive limit in a later draft",
+      { maximum: 5, exclusiveMaximum: true },
+      "exclusiveMaximum",
+    ],
     ["more text than a tool needs", { description: "x".repeat(300_000) }, "longer"],
     ["no object", "object", "expected a JSON Schema object"],
     ["nothing", undefined, "JSON"],
@@ -169,5 +179,54 @@ describe("toStandardSchema", () => {
 
   it("makes one of a JSON Schema", async () => {
     expect(await issuesOf(toStandardSchema(refund), { ticket_id: "T-1", amount_cents: 1 })).toEqual([]);
+  });
+});
+
+describe("a schema that takes too long", () => {
+  const twice = (level: number): object => ({
+    allOf: Array(2).fill({ $ref: `#/$defs/${level}` }) as object[],
+  });
+  const fanOut: Record<string, object> = { 40: {} };
+  for (let level = 0; level < 40; level++) fanOut[level] = twice(level + 1);
+
+  const deep = (levels: number): unknown =>
+    Array.from({ length: levels }).reduce<unknown>((inner) => ({ a: inner }), 1);
+
+  it.each<[string, object, unknown]>([
+    [
+      "by references that fan out",
+      {
+        $ref: "#/$defs/0",
+        $defs: fanOut,
+      },
+      {},
+    ],
+    [
+      "by alternatives within alternatives",
+      {
+        $ref: "#/$defs/s",
+        $defs: {
+          s: {
+            anyOf: [
+              { properties: { a: { $ref: "#/$defs/s" }, b: false }, required: ["c"] },
+              { properties: { a: { $ref: "#/$defs/s" } }, required: ["c"] },
+            ],
+          },
+        },
+      },
+      deep(60),
+    ],
+    ["by a reference to itself", { $ref: "#" }, {}],
+  ])("%s ends, and lets nothing through", async (_case, schema, value) => {
+    expect(await issuesOf(jsonSchema(schema), value)).toEqual([{ message: "takes too many steps to check" }]);
+  });
+
+  it("is none for a megabyte of ordinary arguments", async () => {
+    const items = { type: "object", properties: { id: { type: "integer" } }, required: ["id"] };
+    const schema = jsonSchema({ properties: { list: { type: "array", items } } });
+    const list = Array.from({ length: 80_000 }, (_, id) => ({ id }));
+    expect(await schema["~standard"].validate({ list })).toEqual({ value: { list } });
+    // The count begins anew with each check.
+    for (let times = 0; times < 10; times++) await schema["~standard"].validate({ list });
   });
 });

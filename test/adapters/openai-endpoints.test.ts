@@ -85,13 +85,61 @@ describe.each(openaiLines)("guardOpenAI with $line", ({ OpenAI: SDK }) => {
 
     it("files, once the operator admits them", async () => {
       const endpoints = { "POST /files": { model: "files", action: "files" } };
-      const file = new File(["{}"], "batch.jsonl");
-      // The local provider has no files: what matters is that it is asked.
-      await guarded({ endpoints })
-        .files.create({ file, purpose: "batch" })
-        .catch(() => undefined);
+      const file = new File(["Dear customer"], "letter.txt");
+      await guarded({ endpoints }).files.create({ file, purpose: "user_data" });
       expect(desk.provider.requests[0]).toMatchObject({ method: "POST", path: "/v1/files" });
       expect(desk.records[0]?.hop).toMatchObject({ name: "files", action: "files" });
+      desk.reset();
+      await denialOf(guarded().files.create({ file, purpose: "user_data" }));
+      await denialOf(guarded({ endpoints }).files.create({ file, purpose: "batch" }));
+      expect(desk.provider.requests).toEqual([]);
+    });
+
+    it("keys for realtime sessions, by the model of the session and of what transcribes for it", async () => {
+      const create = (session: object) =>
+        guarded().post("/realtime/client_secrets", { body: { session } }) as PromiseLike<unknown>;
+      const transcribing = (model: string) => ({ audio: { input: { transcription: { model } } } });
+      const realtime = { type: "realtime", model: "gpt-4o-mini" };
+      await create({ ...realtime, ...transcribing("gpt-4o-mini-transcribe") });
+      expect(desk.records.map(({ hop }) => `${hop.action} ${hop.name}`).sort()).toEqual([
+        "realtime gpt-4o-mini",
+        "realtime gpt-4o-mini-transcribe",
+      ]);
+      desk.reset();
+      await create({ type: "transcription", ...transcribing("gpt-4o-mini-transcribe") });
+      desk.reset();
+      await denialOf(create({ ...realtime, model: "gpt-realtime" }));
+      await denialOf(create({ ...realtime, ...transcribing("whisper-1") }));
+      await denialOf(create({ type: "realtime", ...transcribing("gpt-4o-mini-transcribe") }));
+      await denialOf(create({ ...realtime, tools: [{ type: "mcp", server_url: "https://evil.example" }] }));
+      await denialOf(create({ ...realtime, prompt: { id: "pmpt_1" } }));
+      await denialOf(guarded().post("/realtime/client_secrets", { body: {} }));
+      await denialOf(
+        guarded().post("/realtime/client_secrets", {
+          body: { session: realtime, model: "gpt-realtime" },
+        }),
+      );
+      expect(desk.provider.requests).toEqual([]);
+    });
+
+    it("responses in the background, which only the client that began them may ask for again", async () => {
+      const begin = (model: string) => guarded().responses.create({ model, input: "x", background: true });
+      const client = guarded();
+      const { id } = await client.responses.create({ model: "gpt-4o-mini", input: "x", background: true });
+      await client.responses.retrieve(id);
+      await client.withOptions({ timeout: 1000 }).responses.cancel(id);
+      expect(desk.records.map(({ hop, flags }) => [hop.name, hop.action, ...flags])).toEqual([
+        ["gpt-4o-mini", "completion"],
+        ["gpt-4o-mini", "completion", "look_up"],
+        ["gpt-4o-mini", "completion"],
+      ]);
+      const { id: other } = await begin("gpt-4o-mini");
+      desk.reset();
+      await denialOf(client.responses.retrieve(other));
+      await denialOf(client.responses.delete(other));
+      await denialOf(guarded().responses.retrieve(id));
+      expect(desk.provider.requests).toEqual([]);
+      await client.responses.delete(id);
     });
   });
 

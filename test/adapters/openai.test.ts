@@ -457,15 +457,14 @@ describe.each(openaiLines)("guardOpenAI with $line", ({ OpenAI: SDK, AzureOpenAI
   describe("an endpoint that the guard does not know", () => {
     it("is denied, and the denial names the option that admits it", async () => {
       const client = guarded(triage);
-      const file = new File(["{}"], "batch.jsonl");
+      const file = new File(["{}"], "notes.txt");
       const denials = await Promise.all([
-        denialOf(client.files.create({ file, purpose: "batch" })),
-        denialOf(
-          client.batches.create({ input_file_id: "f", endpoint: "/v1/responses", completion_window: "24h" }),
-        ),
+        denialOf(client.files.create({ file, purpose: "user_data" })),
+        denialOf(client.batches.retrieve("batch_1")),
+        denialOf(client.files.content("file-1")),
         denialOf(client.fineTuning.jobs.create({ model: "gpt-4o-mini", training_file: "f" })),
         denialOf(client.post("/assistants", { body: { model: "gpt-4o-mini" } })),
-        denialOf(client.realtime.clientSecrets.create({})),
+        denialOf(client.post("/realtime/calls", { body: { sdp: "v=0" } })),
         denialOf(client.responses.retrieve("resp_1")),
         denialOf(client.get("/chat/completions")),
       ]);

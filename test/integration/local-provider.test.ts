@@ -224,7 +224,7 @@ describe.each(openaiVersions)("the local provider, asked by $sdk", ({ connect, c
     expect(provider.requests.at(-1)?.fields).toEqual(
       expect.arrayContaining([
         { name: "model", value: "gpt-image-1", bytes: 11 },
-        { name: "image", filename: "a.png", bytes: 6 },
+        { name: "image", filename: "a.png", bytes: 6, content: expect.any(Uint8Array) as Uint8Array },
       ]),
     );
 

@@ -1,9 +1,12 @@
 import fc from "fast-check";
 import { findDenial, type Denial, type Session } from "hopguard";
+import { guardAnthropic } from "hopguard/anthropic";
 import { guardFetch, type Fetch, type GuardFetchOptions } from "hopguard/fetch";
 import { guardOpenAI } from "hopguard/openai";
+import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Turn, TurnRequest } from "../../examples/shared/local-provider";
 import { openDesk, type Desk } from "../support/desk";
 import { analystModels, labPolicies } from "../support/lab-policies";
 import { denialOf } from "../support/model-sdks";
@@ -257,6 +260,7 @@ describe("a model somewhere else in the request", () => {
     for (const headers of [
       { "x-model-override": "gpt-4o" },
       { "x-fallbacks": "gpt-4o" },
+      { "x-ms-oai-image-generation-deployment": "gpt-image-1" },
       { "X-HTTP-Method-Override": "DELETE" },
     ]) {
       await denial(send(chat, mini, {}, { headers: { ...json, ...headers } }));
@@ -287,6 +291,8 @@ describe("a model somewhere else in the request", () => {
       "/models/gpt-4o-mini%2F..%2F..%2Ffiles",
       "/models/%E0%A4%A",
       "/models/x%5c..%5cfiles",
+      "/models/%252e%252e%252ffiles",
+      "/models/gpt-4o-mini%252F",
     ]) {
       await denial(get(path));
     }
@@ -310,6 +316,122 @@ describe("a stored prompt", () => {
       "gpt-4o",
     );
     await denial(send(responses, { ...body, model: "gpt-4o" }, { prompts: { pmpt_1: "gpt-4o-mini" } }));
+  });
+});
+
+describe("a conversation that the provider holds", () => {
+  const create = { ...haiku, thread: { type: "create" } };
+  const follow = (id: unknown, more: object = {}) => ({
+    ...haiku,
+    thread: { type: "continue", previous_message_id: id },
+    ...more,
+  });
+  const client = (options: Options = {}) => {
+    const baseURL = desk.provider.anthropicBaseURL;
+    const guarded = guardFetch(analyst, { ...anthropic, baseURL, ...options });
+    return (body: object) =>
+      guarded(`${baseURL}/v1/messages`, { method: "POST", headers: json, body: JSON.stringify(body) });
+  };
+  const idOf = async (response: Promise<Response>): Promise<string> =>
+    /"id":"(msg_[^"]+)"/.exec(await (await response).text())?.[1] ?? expect.fail("no id");
+
+  it("is known to the policy, if not what it says", async () => {
+    await denial(send(responses, { input: "x", conversation: "conv_1" }));
+    const seen: unknown[] = [];
+    const watching = await desk.session("analyst", {
+      guard: {
+        guardrails: [
+          { name: "watch", applies: () => true, check: ({ hop }) => void seen.push(hop.attr.request) },
+        ],
+      },
+    });
+    const guarded = guardFetch(watching, { baseURL: desk.provider.openaiBaseURL });
+    for (const more of [
+      { conversation: { id: "c" } },
+      { previous_response_id: "r" },
+      { conversation: null },
+    ]) {
+      const body = JSON.stringify({ ...mini, input: "x", ...more });
+      await guarded(desk.provider.openaiBaseURL + responses, { method: "POST", headers: json, body });
+    }
+    expect(seen).toMatchObject([{ continues: "conversation" }, { continues: "previous_response_id" }, {}]);
+    expect(seen[2]).not.toHaveProperty("continues");
+  });
+
+  it("is gone on with by the client that began it, and by no other", async () => {
+    for (const stream of [false, true]) {
+      const post = client();
+      desk.reset();
+      await denial(post(follow("msg_1")));
+      await denial(post(follow(undefined)));
+      await denial(post({ ...haiku, thread: "msg_1" }));
+      await denial(post({ ...haiku, thread: { type: "resume", previous_message_id: "msg_1" } }));
+      const first = await idOf(post({ ...create, stream }));
+      const second = await idOf(post(follow(first, { stream })));
+      await idOf(post(follow(second)));
+      desk.reset();
+      await denial(client()(follow(first)));
+      const unkept = await idOf(post({ ...haiku, stream }));
+      desk.reset();
+      await denial(post(follow(unkept)));
+    }
+  });
+
+  it("goes on in the SDK's tool runner, which declares its tools only once", async () => {
+    const turn = ({ toolResults }: TurnRequest): Turn =>
+      toolResults.length > 0 ? { text: "Done." } : { toolCalls: [{ name: "note", arguments: {} }] };
+    const other = await openDesk({ policies: labPolicies, provider: { turn } });
+    try {
+      const raw = new Anthropic({ apiKey: "sk-local", baseURL: other.provider.anthropicBaseURL });
+      const guarded = guardAnthropic(raw, await other.session("analyst"));
+      const note = {
+        type: "custom" as const,
+        name: "note",
+        input_schema: { type: "object" as const },
+        parse: (input: unknown) => input,
+        run: () => "noted",
+      };
+      const runner = guarded.beta.messages.toolRunner({ ...haiku, tools: [note] } as never);
+      await runner.runUntilDone();
+      const bodies = other.provider.requests.map(({ body }) => body as { thread?: object; tools?: unknown });
+      expect(bodies).toMatchObject([{ thread: { type: "create" } }, { thread: { type: "continue" } }]);
+      expect(bodies[1]).not.toHaveProperty("tools");
+    } finally {
+      await other.close();
+    }
+  });
+
+  it("is decided by what it has declared before, on the model of now", async () => {
+    const tools = { note: { toolset: "desk" } };
+    const hostedServers = { "https://crm.example/mcp": "crm" };
+    const post = client({ hostedServers, tools });
+    const mcp_servers = [{ type: "url", name: "crm", url: "https://crm.example/mcp" }];
+    const first = await idOf(
+      post({
+        ...create,
+        mcp_servers,
+        tools: [
+          { name: "note", input_schema: {} },
+          { name: "gone", input_schema: {} },
+        ],
+      }),
+    );
+    const second = await idOf(post(follow(first)));
+    desk.reset();
+    await idOf(post(follow(second)));
+    expect(desk.records.map(({ hop }) => `${hop.kind} ${hop.action}`).sort()).toEqual([
+      "llm_model completion",
+      "llm_model hosted_tools/mcp",
+      "mcp_crm initialize",
+    ]);
+    desk.reset();
+    expect((await denial(post(follow(second, { model: "claude-opus-5-5" })))).hop.name).toBe(
+      "claude-opus-5-5",
+    );
+    const changed = client({ hostedServers, tools: { note: { server: "payroll" } } });
+    await denial(
+      changed({ ...create, tool_choice: { type: "tool", name: "note" }, tools: [{ name: "note" }] }),
+    );
   });
 });
 
@@ -343,6 +465,32 @@ describe("what runs at the provider", () => {
     await denial(send(chat, other));
   });
 
+  it("is found where nothing is declared as a tool: skills, and agents that work beside the model", async () => {
+    const shell = (...skills: unknown[]) =>
+      withTool({ type: "shell", environment: { type: "container_auto", skills } });
+    const beside = { ...anthropic, baseURL: desk.provider.anthropicBaseURL };
+    const container = (...skills: unknown[]) =>
+      send("/messages", { ...haiku, container: { skills } }, beside);
+    const skill = (skill_id: string) => ({ type: "custom", skill_id, version: "latest" });
+    await denial(send(responses, shell(skill("xlsx"))));
+    await denial(send(responses, { ...mini, multi_agent: { enabled: true } }));
+    await denial(container(skill("xlsx"), skill("exfiltrate")));
+    await denial(container("xlsx"));
+    expect((await denial(container(skill("exfiltrate")))).hop.action).toBe("hosted_tools/skill");
+    await allowed(container(skill("xlsx")));
+    desk.reset();
+    await allowed(send(responses, { ...mini, input: "x", multi_agent: { enabled: false } }));
+  });
+
+  it("is found within other members, too", async () => {
+    await denial(send(chat, { ...mini, model: "gpt-image-1", extra_body: { plugins: [{ id: "web" }] } }));
+    await denial(send(chat, { ...mini, extra_body: { data_sources: [{ type: "azure_search" }] } }));
+    await denial(send(responses, { ...mini, input: "x", extra_body: { prompt: { id: "pmpt_1" } } }));
+    const embedding_dependency = { type: "deployment_name", deployment_name: "gpt-4o" };
+    const source = { type: "web_search", parameters: { embedding_dependency } };
+    expect((await denial(send(chat, { ...mini, data_sources: [source] }))).hop.name).toBe("gpt-4o");
+  });
+
   it("is found where Azure and OpenRouter declare it", async () => {
     const source = { type: "azure_search", parameters: { endpoint: "https://evil.example" } };
     expect((await denial(send(chat, { ...mini, data_sources: [source] }))).hop.action).toBe(
@@ -372,6 +520,8 @@ describe("what runs at the provider", () => {
       expect((await denial(mcp(url))).reason).toMatch(/hostedServers/);
     }
     await denial(mcp("https://crm.example/mcp", { connector_id: "connector_gmail" }));
+    await denial(mcp("https://crm.example/mcp", { tunnel_id: "tunnel_1" }));
+    await denial(send(responses, withTool({ type: "mcp", tunnel_id: "tunnel_1" }), { hostedServers }));
     await denial(
       send(responses, withTool({ type: "MCP", server_url: "https://evil.example" }), { hostedServers }),
     );
@@ -448,6 +598,8 @@ describe("a batch", () => {
       batch(fine, { custom_id: "b", params: { ...haiku, tools: [{ type: "bash_20250124", name: "bash" }] } }),
     );
     await denial(batch({ ...fine, params: { ...haiku, Model: "claude-opus-5-5" } }));
+    const tool = { name: "w", type: "custom", Type: "web_search_20250305" };
+    await denial(batch({ ...fine, params: { ...haiku, tools: [tool] } }));
     await denial(batch({ ...fine, model: "claude-opus-5-5" }));
     await denial(batch(fine, { custom_id: "b" }));
     await denial(batch(fine, { custom_id: "b", params: null }));
@@ -478,20 +630,29 @@ describe("an endpoint that the operator admits", () => {
   const endpoints = {
     "POST /files": { model: "files", action: "files" },
     "GET /files/*/content": { model: "files", action: "files" },
+    "POST /uploads": { model: "files", action: "files" },
     "POST /batches": { model: "files", action: "batch" },
     "POST /evals": { model: "gpt-4o", action: "completion" },
+    "POST /evals/*/runs": { model: "gpt-4o-mini", action: "completion" },
+    "POST /fine_tuning/alpha/graders/run": { model: "gpt-4o-mini", action: "completion" },
+    "POST /fine_tuning/jobs": { model: "gpt-4o-mini", action: "completion" },
+    "POST /threads/*/runs": { model: "gpt-4o-mini", action: "completion" },
+    "POST /chatkit/*": { model: "gpt-4o-mini", action: "completion" },
   };
   const get = (path: string) => fetchOf({ endpoints })(desk.provider.openaiBaseURL + path);
+  const upload = (purpose: string): FormData => {
+    const form = new FormData();
+    form.append("purpose", purpose);
+    form.append("file", new File(["{}"], "notes.txt"));
+    return form;
+  };
 
   it("is decided as the option says", async () => {
-    const form = new FormData();
-    form.append("purpose", "batch");
-    form.append("file", new File(["{}"], "batch.jsonl"));
-    await allowed(send("/files", form, { endpoints }));
+    await allowed(send("/files", upload("user_data"), { endpoints }));
     desk.reset();
     await allowed(get("/files/file-1/content"));
     desk.reset();
-    await allowed(send("/batches", { input_file_id: "f" }, { endpoints }));
+    await allowed(send("/uploads", { purpose: "user_data", bytes: 1 }, { endpoints }));
     desk.reset();
     expect((await denial(send("/evals", {}, { endpoints }))).code).toBe("policy_denied");
   });
@@ -504,6 +665,83 @@ describe("an endpoint that the operator admits", () => {
     await denial(get("/FILES/file-1/content"));
     await denial(send("/files/", new FormData(), { endpoints }));
     await denial(send("/files", { model: "gpt-4o" }, { endpoints }));
+  });
+
+  it("lets no batch through that nobody has read", async () => {
+    for (const purpose of ["batch", "Batch", " batch", "batch\n"]) {
+      await denial(send("/files", upload(purpose), { endpoints }));
+      await denial(send("/uploads", { purpose, bytes: 1 }, { endpoints }));
+    }
+    const twice = upload("user_data");
+    twice.append("purpose", "batch");
+    await denial(send("/files", twice, { endpoints }));
+    expect((await denial(send("/batches", { input_file_id: "f" }, { endpoints }))).reason).toMatch(
+      /batchFiles/,
+    );
+  });
+
+  it("is decided by every model that grades, labels or runs in it", async () => {
+    const grader = (model: string) => ({ type: "score_model", model, name: "a", input: [] });
+    const graders = "/fine_tuning/alpha/graders/run";
+    const jobs = "/fine_tuning/jobs";
+    for (const [path, body] of [
+      [graders, { grader: grader("gpt-4o") }],
+      [graders, { grader: { type: "multi", graders: { a: grader("gpt-4o") } } }],
+      [jobs, { training_file: "f", model: "gpt-4o" }],
+      [jobs, { training_file: "f", method: { reinforcement: { grader: grader("gpt-4o") } } }],
+      ["/evals/e/runs", { data_source: { type: "completions", model: "gpt-4o" } }],
+      ["/evals/e/runs", { data_source: { sampling_params: { tools: [{ type: "code_interpreter" }] } } }],
+      ["/evals/e/runs", { testing_criteria: [{ type: "label_model", model: "gpt-4o" }] }],
+    ] as const) {
+      await denial(send(path, body, { endpoints }));
+    }
+    await allowed(send(graders, { grader: grader("gpt-4o-mini") }, { endpoints }));
+    desk.reset();
+    await allowed(send(jobs, { training_file: "f", model: "gpt-4o-mini" }, { endpoints }));
+  });
+
+  it("runs no assistant that the operator has not named", async () => {
+    const run = { assistant_id: "asst_1" };
+    for (const path of ["/threads/t/runs", "/threads/runs", "/chatkit/sessions"]) {
+      expect((await denial(send(path, run, { endpoints }))).reason).toMatch(/option `assistants`/);
+      await denial(send(path, { deep: [run] }, { endpoints }));
+      await denial(send(path, { Assistant_Id: "asst_1" }, { endpoints }));
+    }
+  });
+});
+
+describe("an assistant", () => {
+  const run = { assistant_id: "asst_1" };
+  const assistants = { asst_1: "gpt-4o-mini", asst_2: "gpt-4o" };
+  const runs = ["/threads/runs", "/threads/thread_1/runs"];
+
+  it("is denied, because nobody here sees its model, until the operator names it", async () => {
+    for (const path of runs) {
+      desk.reset();
+      expect((await denial(send(path, run))).reason).toMatch(/option `assistants`/);
+      await denial(send(path, { ...run, model: "gpt-4o-mini" }));
+      await denial(send(path, { assistant_id: ["asst_1"] }, { assistants }));
+      await denial(send(path, { assistant_id: "constructor" }, { assistants }));
+      await denial(send(path, {}, { assistants }));
+      desk.reset();
+      await allowed(send(path, { ...run, model: null, tools: null }, { assistants }));
+      expect(desk.records.map(({ hop }) => `${hop.action} ${hop.name}`)).toEqual(["completion gpt-4o-mini"]);
+    }
+  });
+
+  it("is decided by its own model, by the one that the run names, and by what the run declares", async () => {
+    for (const path of runs) {
+      expect((await denial(send(path, { assistant_id: "asst_2" }, { assistants }))).hop.name).toBe("gpt-4o");
+      await denial(send(path, { assistant_id: "asst_2", model: "gpt-4o-mini" }, { assistants }));
+      await denial(send(path, { ...run, model: "gpt-4o" }, { assistants }));
+      await denial(send(path, { ...run, tools: [{ type: "code_interpreter" }] }, { assistants }));
+    }
+  });
+
+  it("is at no path that a server would decode to another", async () => {
+    await denial(send("/threads/a%2Fb/runs", run, { assistants }));
+    await denial(send("/threads/%2e%2e%2f/runs", run, { assistants }));
+    await denial(send("/threads/a/b/runs", run, { assistants }));
   });
 });
 

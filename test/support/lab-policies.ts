@@ -27,10 +27,11 @@ export const labPolicies: readonly Policy[] = [
         [
           ...["list", "completion", "count_tokens", "batch", "embedding", "moderation", "image", "audio"],
           ...["files", "hosted_tools/mcp", "hosted_tools/mcp_toolset", "hosted_tools/image_generation"],
-          ...["hosted_tools/advisor_20260301", "hosted_tools/web_search"],
+          ...["hosted_tools/advisor_20260301", "hosted_tools/web_search", "realtime"],
         ],
         `R.id in ${JSON.stringify(analystModels)}`,
       ),
+      allow(["hosted_tools/skill"], `R.attr.declaration.skill_id == "xlsx"`),
     ],
   },
   {

@@ -242,3 +242,11 @@ it("refuses random JSON into which one member was put twice", () => {
     ),
   );
 });
+
+it("that is short and holds millions of values is refused, and not read for seconds", () => {
+  const numbers = `[${Array.from({ length: 1_000_001 }, () => 1).join()}]`;
+  const limits = { maxLength: 10_000_000 };
+  expect(() => parseStrictJson(numbers, limits)).toThrow("holds more than 1000000 values");
+  expect(() => parseStrictJson("[1,[2],{}]", { maxValues: 4 })).toThrow("holds more than 4 values");
+  expect(parseStrictJson("[1,[2],{}]", { maxValues: 5 })).toEqual([1, [2], {}]);
+});

@@ -34,24 +34,6 @@ export const messageTokens: Endpoint = (exchange) => {
   } satisfies Anthropic.MessageTokensCount);
 };
 
-/** `POST /v1/messages/batches`: accepts a batch, which stays in progress. */
-export const messageBatches: Endpoint = (exchange) => {
-  const created = Date.now();
-  const processing = objectsIn(jsonBody(exchange).requests).length;
-  return Response.json({
-    id: newId("msgbatch_"),
-    type: "message_batch",
-    processing_status: "in_progress",
-    request_counts: { processing, succeeded: 0, errored: 0, canceled: 0, expired: 0 },
-    created_at: new Date(created).toISOString(),
-    expires_at: new Date(created + 24 * 60 * 60 * 1000).toISOString(),
-    ended_at: null,
-    archived_at: null,
-    cancel_initiated_at: null,
-    results_url: null,
-  } satisfies Anthropic.Messages.MessageBatch);
-};
-
 function messageObject(body: JsonObject, model: string, turn: PlayedTurn): WireMessage {
   const text = turn.text === undefined ? [] : [{ type: "text" as const, text: turn.text, citations: null }];
   const toolUses = turn.toolCalls.map(({ id, name, arguments: input }) => ({

@@ -1,4 +1,5 @@
 import { FaultError } from "./errors";
+import type { Kept } from "./kept";
 import type { Catalogue } from "./models";
 import type { RecordedRequest } from "./recorded-request";
 import type { PlayedTurn, TurnRequest } from "./script";
@@ -7,11 +8,17 @@ import { isObject, type JsonObject } from "./wire";
 /** What an endpoint has at hand to answer one request. */
 export interface Exchange {
   readonly request: RecordedRequest;
-  /** The variable part of the path: the model of `/v1/models/{id}`, or Azure's deployment. */
+  /** The variable part of the path: the id of `/v1/models/{id}` or `/v1/files/{id}`, or Azure's deployment. */
   readonly name: string | undefined;
   readonly catalogue: Catalogue;
+  /** What earlier requests left at the provider. */
+  readonly kept: Kept;
+  /** Where the provider is, for the URLs in its answers. */
+  readonly url: string;
   /** Asks the script for the model's turn. */
   readonly play: (turn: Omit<TurnRequest, "path" | "headers">) => Promise<PlayedTurn>;
+  /** Answers a request that stands in a batch. */
+  readonly answer: (path: string, body: unknown) => Promise<Response>;
 }
 
 /** Answers one request. @throws {FaultError} for a request that the provider would refuse. */

@@ -1,5 +1,6 @@
 import type OpenAI from "openai";
 import { jsonBody, type Endpoint } from "./endpoint";
+import { keptUnder } from "./kept";
 import { responseEvents } from "./openai-responses-stream";
 import type { PlayedTurn, ToolResult } from "./script";
 import { sseResponse } from "./sse";
@@ -27,7 +28,18 @@ export const responses: Endpoint = async (exchange) => {
     toolResults: toolResults(body),
   });
   const response = responseObject(body, model, turn);
+  if (body.store !== false) exchange.kept.responses.set(response.id, response);
   return body.stream === true ? sseResponse(responseEvents(response, turn)) : Response.json(response);
+};
+
+/** `GET /v1/responses/{id}`, and what `POST /v1/responses/{id}/cancel` answers for a response that is done. */
+export const responseById: Endpoint = ({ name, kept }) => Response.json(keptUnder(kept.responses, name));
+
+/** `DELETE /v1/responses/{id}`. */
+export const deleteResponse: Endpoint = ({ name = "", kept }) => {
+  keptUnder(kept.responses, name);
+  kept.responses.delete(name);
+  return Response.json({ id: name, object: "response", deleted: true });
 };
 
 function responseObject(body: JsonObject, model: string, turn: PlayedTurn): ResponseObject {
@@ -39,7 +51,7 @@ function responseObject(body: JsonObject, model: string, turn: PlayedTurn): Resp
     created_at: now,
     completed_at: now,
     status: "completed",
-    background: false,
+    background: body.background === true,
     error: null,
     incomplete_details: null,
     instructions: stringOr(body.instructions, null),

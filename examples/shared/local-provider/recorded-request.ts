@@ -7,6 +7,8 @@ export interface FormField {
   readonly filename?: string;
   /** Size in bytes. */
   readonly bytes: number;
+  /** What an uploaded file holds. */
+  readonly content?: Uint8Array;
 }
 
 /** One request as it reached the provider. */
@@ -41,10 +43,12 @@ export async function recordRequest(request: Request): Promise<RecordedRequest> 
 
 async function readForm(request: Request): Promise<FormField[]> {
   const form = await request.formData();
-  return [...form].map(([name, value]) =>
-    typeof value === "string"
-      ? { name, value, bytes: Buffer.byteLength(value) }
-      : { name, filename: value.name, bytes: value.size },
+  return Promise.all(
+    [...form].map(async ([name, value]) => {
+      if (typeof value === "string") return { name, value, bytes: Buffer.byteLength(value) };
+      const content = new Uint8Array(await value.arrayBuffer());
+      return { name, filename: value.name, bytes: value.size, content };
+    }),
   );
 }
 

@@ -1,10 +1,27 @@
-import { messageBatches, messages, messageTokens } from "./anthropic-messages";
+import {
+  cancelMessageBatch,
+  deleteMessageBatch,
+  messageBatchById,
+  messageBatches,
+  messageBatchResults,
+} from "./anthropic-batches";
+import { messages, messageTokens } from "./anthropic-messages";
 import type { Endpoint } from "./endpoint";
 import { anthropicModelById, anthropicModels, openaiModelById, openaiModels } from "./models";
+import {
+  batchById,
+  cancelBatch,
+  createBatch,
+  deleteFile,
+  fileById,
+  fileContent,
+  uploadFile,
+} from "./openai-batches";
 import { chatCompletions } from "./openai-chat";
 import { embeddings, moderations } from "./openai-embeddings";
 import { audioSpeech, audioTranscriptions, imageEdits, imageGenerations } from "./openai-media";
-import { responses } from "./openai-responses";
+import { clientSecrets } from "./openai-realtime";
+import { deleteResponse, responseById, responses } from "./openai-responses";
 import type { RecordedRequest } from "./recorded-request";
 import type { WireApi } from "./script";
 
@@ -16,7 +33,7 @@ export interface Route {
   readonly provider: Provider;
   /** Undefined where the provider has no such endpoint. */
   readonly endpoint: Endpoint | undefined;
-  /** The model or deployment in the path. */
+  /** The id or deployment in the path. */
   readonly name: string | undefined;
 }
 
@@ -24,6 +41,17 @@ const endpoints: Readonly<Record<Provider, ReadonlyMap<string, Endpoint>>> = {
   openai: new Map([
     ["POST /chat/completions", chatCompletions],
     ["POST /responses", responses],
+    ["GET /responses/{id}", responseById],
+    ["POST /responses/{id}/cancel", responseById],
+    ["DELETE /responses/{id}", deleteResponse],
+    ["POST /files", uploadFile],
+    ["GET /files/{id}", fileById],
+    ["GET /files/{id}/content", fileContent],
+    ["DELETE /files/{id}", deleteFile],
+    ["POST /batches", createBatch],
+    ["GET /batches/{id}", batchById],
+    ["POST /batches/{id}/cancel", cancelBatch],
+    ["POST /realtime/client_secrets", clientSecrets],
     ["POST /embeddings", embeddings],
     ["POST /moderations", moderations],
     ["POST /images/generations", imageGenerations],
@@ -37,6 +65,10 @@ const endpoints: Readonly<Record<Provider, ReadonlyMap<string, Endpoint>>> = {
     ["POST /messages", messages],
     ["POST /messages/count_tokens", messageTokens],
     ["POST /messages/batches", messageBatches],
+    ["GET /messages/batches/{id}", messageBatchById],
+    ["GET /messages/batches/{id}/results", messageBatchResults],
+    ["POST /messages/batches/{id}/cancel", cancelMessageBatch],
+    ["DELETE /messages/batches/{id}", deleteMessageBatch],
     ["GET /models", anthropicModels],
     ["GET /models/{id}", anthropicModelById],
   ]),
@@ -58,12 +90,16 @@ export function findRoute({ method, path, headers }: RecordedRequest): Route {
   return { provider, endpoint: endpoints[provider].get(`${method} ${place}`), name };
 }
 
+/** What is kept, or listed, under an id. */
+const WITH_ID = /^(\/models|\/files|\/batches|\/responses|\/messages\/batches)\/([^/]+)(\/[^/]+)?$/;
+
 function parsePath(pathname: string): { place: string; name: string | undefined } {
   const [, azure, operation] = /^\/openai\/deployments\/([^/]+)(\/.+)$/.exec(pathname) ?? [];
   if (azure !== undefined && operation !== undefined) return { place: operation, name: decode(azure) };
-  const [, model] = /^\/v1\/models\/([^/]+)$/.exec(pathname) ?? [];
-  if (model !== undefined) return { place: "/models/{id}", name: decode(model) };
-  return { place: pathname.startsWith("/v1/") ? pathname.slice("/v1".length) : "", name: undefined };
+  const place = pathname.startsWith("/v1/") ? pathname.slice("/v1".length) : "";
+  const [, things, id, rest = ""] = WITH_ID.exec(place) ?? [];
+  if (things === undefined || id === undefined) return { place, name: undefined };
+  return { place: `${things}/{id}${rest}`, name: decode(id) };
 }
 
 function decode(segment: string): string {

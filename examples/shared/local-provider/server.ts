@@ -1,6 +1,7 @@
 import { serve } from "../serve";
 import type { Exchange } from "./endpoint";
 import { anthropicError, FaultError, openaiError } from "./errors";
+import { nothingKept, type Kept } from "./kept";
 import { defaultCatalogue, type Catalogue } from "./models";
 import { recordRequest, type RecordedRequest } from "./recorded-request";
 import { callIdPrefix, findRoute } from "./routes";
@@ -49,11 +50,13 @@ export interface LocalProvider extends AsyncDisposable {
 /** Starts a model provider on loopback that speaks the wire formats of OpenAI and Anthropic. */
 export async function startLocalProvider(options: LocalProviderOptions = {}): Promise<LocalProvider> {
   const requests: RecordedRequest[] = [];
+  const kept = nothingKept();
   const server = await serve(async (incoming) => {
     const request = await recordRequest(incoming);
     requests.push(request);
     const interception = await options.intercept?.(request);
-    return interception === undefined ? respond(request, options) : intercepted(interception);
+    const { origin } = new URL(incoming.url);
+    return interception === undefined ? respond(request, options, kept, origin) : intercepted(interception);
   });
   return {
     url: server.url,
@@ -66,13 +69,21 @@ export async function startLocalProvider(options: LocalProviderOptions = {}): Pr
   };
 }
 
-async function respond(request: RecordedRequest, options: LocalProviderOptions): Promise<Response> {
+async function respond(
+  request: RecordedRequest,
+  options: LocalProviderOptions,
+  kept: Kept,
+  url: string,
+): Promise<Response> {
   const { provider, endpoint, name } = findRoute(request);
   const { turn = echoTurn, models, deltaDelayMs = 0, deltas = 4 } = options;
   const exchange: Exchange = {
     request,
     name,
     catalogue: { ...defaultCatalogue, ...models },
+    kept,
+    url,
+    answer: (path, body) => respond({ ...request, method: "POST", path, body }, options, kept, url),
     play: async (asked) => {
       const { path, headers } = request;
       const scripted = await turn({ ...asked, path, headers });

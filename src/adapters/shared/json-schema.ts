@@ -2,6 +2,7 @@ import { dereference, validate, type OutputUnit, type Schema, type SchemaDraft }
 import { ConfigurationError } from "../../core/errors";
 import { InvalidJsonError, isJsonObject, snapshot, type JsonObject } from "../../core/json";
 import type { StandardIssue, StandardSchema } from "../../core/standard-schema";
+import { assertKeywords } from "./json-schema-keywords";
 import { describeExpectation } from "./json-schema-issues";
 
 /** A schema of a quarter of a megabyte describes no tool that a model could call. */
@@ -17,8 +18,8 @@ const DRAFTS: ReadonlyMap<string, SchemaDraft> = new Map([
 ]);
 const DEFAULT_DRAFT: SchemaDraft = "2020-12";
 
-/** The validator passes over these in silence, and what is passed over is not checked. */
-const UNSUPPORTED_KEYWORDS = ["$dynamicRef", "$recursiveRef"];
+/** As many subschemas as one check may visit: an honest schema needs thousands for a megabyte of arguments. */
+const MAX_VISITS = 1_000_000;
 
 /**
  * Makes a Standard Schema of a JSON Schema (drafts 4, 6, 7, 2019-09 and 2020-12), without generating code. Nothing is ever
@@ -28,14 +29,20 @@ const UNSUPPORTED_KEYWORDS = ["$dynamicRef", "$recursiveRef"];
  * dialect, with a `$ref` that leads nowhere.
  */
 export function jsonSchema(given: unknown, option = "schema"): StandardSchema {
-  const { schema, draft, lookup } = compile(given, option);
+  const { schema, draft, lookup, visits } = compile(given, option);
   return Object.freeze({
     "~standard": Object.freeze({
       version: 1,
       vendor: "hopguard",
       validate: (value: unknown) => {
-        const { valid, errors } = validate(value, schema, draft, lookup);
-        return valid ? { value } : { issues: toIssues(errors, value, schema, lookup) };
+        visits.left = MAX_VISITS;
+        try {
+          const { valid, errors } = validate(value, schema, draft, lookup);
+          return valid ? { value } : { issues: toIssues(errors, value, schema, lookup) };
+        } catch {
+          // Too many visits, or too deep for the stack.
+          return { issues: [{ message: "takes too many steps to check" }] };
+        }
       },
     }),
   });
@@ -62,6 +69,8 @@ interface Compiled {
   readonly draft: SchemaDraft;
   /** Every subschema by its absolute URI: the only places that a `$ref` can lead to. */
   readonly lookup: Record<string, Schema | boolean>;
+  /** How many subschemas the check under way may still visit. */
+  readonly visits: { left: number };
 }
 
 function compile(given: unknown, option: string): Compiled {
@@ -80,16 +89,20 @@ function compile(given: unknown, option: string): Compiled {
 
   // A copy of its own, because dereferencing writes the absolute URIs into it.
   const schema = structuredClone(plain) as Schema;
+  const visits = { left: MAX_VISITS };
   let lookup: Compiled["lookup"];
   try {
     lookup = dereference(schema);
     for (const subschema of Object.values(lookup)) {
-      if (typeof subschema === "object") assertUsable(subschema, lookup);
+      if (typeof subschema !== "object") continue;
+      assertKeywords(subschema, draft === "4");
+      assertUsable(subschema, lookup);
+      countVisits(subschema, visits);
     }
   } catch (error) {
     throw unfit(`the JSON Schema cannot be used (${(error as Error).message})`, error);
   }
-  return { schema, draft, lookup };
+  return { schema, draft, lookup, visits };
 }
 
 function dialect(uri: unknown): string {
@@ -100,11 +113,22 @@ function dialect(uri: unknown): string {
 function assertUsable(schema: Schema, lookup: Compiled["lookup"]): void {
   const { $ref, __absolute_ref__: target = "", pattern, patternProperties = {} } = schema;
   if ($ref !== undefined && lookup[target] === undefined) throw new Error("a $ref leads nowhere");
-  const unsupported = UNSUPPORTED_KEYWORDS.find((keyword) => Object.hasOwn(schema, keyword));
-  if (unsupported !== undefined) throw new Error(`${unsupported} is not supported`);
   for (const text of [...(pattern === undefined ? [] : [pattern]), ...Object.keys(patternProperties)]) {
     if (!isPattern(text)) throw new Error("a pattern is not a regular expression");
   }
+}
+
+/**
+ * References that fan out, and alternatives within alternatives, take a time that grows with a power of the schema's depth. The validator looks
+ * at every keyword of a subschema when it comes by, and at this one, which is of no use without `$recursiveRef`, it finds the counter.
+ */
+function countVisits(schema: Schema, visits: Compiled["visits"]): void {
+  Object.defineProperty(schema, "$recursiveAnchor", {
+    get: () => {
+      if (--visits.left < 0) throw new Error("the schema takes too many steps to check");
+      return undefined;
+    },
+  });
 }
 
 function isPattern(text: string): boolean {

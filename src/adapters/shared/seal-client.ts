@@ -2,6 +2,7 @@ import type { Denial } from "../../core/denial";
 import { AuthorizationDeniedError, ConfigurationError } from "../../core/errors";
 import type { Session } from "../../core/session";
 import { assertSession } from "./assert-session";
+import { CreatedResources } from "./model-api/created-resources";
 import { guardedFetch, type Fetch } from "./model-api/guarded-fetch";
 import type { ModelGuard } from "./model-api/options";
 
@@ -47,7 +48,7 @@ export function sealClient<C extends SdkClient>(
       `${caller}: a client with x509Transport does not send through fetch, and cannot be guarded`,
     );
   }
-  return seal(copyOf(raw, {}, raw.fetch), raw.fetch, session, guard) as unknown as C;
+  return seal(copyOf(raw, {}, raw.fetch), raw.fetch, session, guard, new CreatedResources()) as unknown as C;
 }
 
 function isSdkClient(value: unknown): value is SdkInternals {
@@ -72,7 +73,13 @@ function copyOf(client: SdkInternals, options: object, fetch: Fetch): SdkInterna
   return prototype.withOptions.call(client, { ...azure, ...options, fetch } as never) as SdkInternals;
 }
 
-function seal(copy: SdkInternals, inner: Fetch, session: Session, guard: ModelGuard): SdkInternals {
+function seal(
+  copy: SdkInternals,
+  inner: Fetch,
+  session: Session,
+  guard: ModelGuard,
+  created: CreatedResources,
+): SdkInternals {
   const prototype = Object.getPrototypeOf(copy) as SdkInternals;
   const denials = new WeakMap<Headers, Denial>();
   const fixed = (name: keyof SdkInternals, value: unknown, enumerable = false): void => {
@@ -84,6 +91,7 @@ function seal(copy: SdkInternals, inner: Fetch, session: Session, guard: ModelGu
     session,
     baseURL: new URL(copy.baseURL),
     fetch: inner,
+    created,
     onDenial: (denial, response) => denials.set(response.headers, denial),
   });
   fixed("fetch", guarded, true);
@@ -91,9 +99,12 @@ function seal(copy: SdkInternals, inner: Fetch, session: Session, guard: ModelGu
   // options gets a guarded one.
   if (copy._options) copy._options.fetch = guarded;
   fixed("fetchWithTimeout", prototype.fetchWithTimeout);
-  fixed("withOptions", (options: { readonly fetch?: Fetch } = {}) =>
-    seal(copyOf(copy, options, options.fetch ?? inner), options.fetch ?? inner, session, guard),
-  );
+  fixed("withOptions", (options: { readonly fetch?: Fetch } = {}) => {
+    const { fetch = inner } = options;
+    // Whoever answers in the provider's place could give out the ids of what the provider keeps for others.
+    const known = fetch === inner ? created : new CreatedResources();
+    return seal(copyOf(copy, options, fetch), fetch, session, guard, known);
+  });
   fixed("makeStatusError", (status: number, body: unknown, message: string | undefined, headers: Headers) => {
     const error = prototype.makeStatusError.call(copy, status, body, message, headers);
     // By the identity of the response that we made: a provider cannot forge a denial of ours.

@@ -45,10 +45,12 @@ end
 `;
 
 const COUNTING = `
+local function is_one_too_many()
+  return redis.call("HEXISTS", attempts, input.action) == 0 and redis.call("HLEN", attempts) >= ${MAX_ACTIONS}
+end
+
 local function count(actions)
-  if redis.call("HEXISTS", actions, input.action) == 1 or redis.call("HLEN", actions) < ${MAX_ACTIONS} then
-    redis.call("HINCRBY", actions, input.action, 1)
-  end
+  redis.call("HINCRBY", actions, input.action, 1)
 end
 
 local function add(account, ttl)
@@ -102,6 +104,7 @@ return redis.call("HVALS", revoked)`),
   begin: script(`${PRELUDE}${AUTHORITY}${COUNTING}${STANDING}
 local revocation = withdrawn()
 if revocation then return standing(revocation) end
+if is_one_too_many() then return redis.error_reply("this session has tried ${MAX_ACTIONS} different actions") end
 redis.call("HSETNX", session, "started_at", input.started_at)
 redis.call("HINCRBY", session, "steps", 1)
 count(attempts)

@@ -1,15 +1,20 @@
 import type { Denial, DenialCode } from "../../../core/denial";
 import { AuthorizationDeniedError } from "../../../core/errors";
 import type { Session } from "../../../core/session";
+import { answerFormat } from "./answers/answer-format";
+import { assertReadable, reviewAnswer } from "./answers/review-answer";
 import { filterCatalogue } from "./catalogue-response";
+import { CreatedResources } from "./created-resources";
+import { decideHops } from "./decide-hops";
 import { hiddenTools, withoutTools } from "./declared-tools";
 import { denialResponse } from "./denial-response";
-import { readModelCall, type ModelCall } from "./model-call";
+import type { CallContext, ModelCall } from "./model-call";
 import type { ModelGuard } from "./options";
 import { readOutgoing, type OutgoingRequest } from "./outgoing-request";
+import { readRequest, type ReadRequest } from "./read-request";
+import { rememberCreated } from "./remember-created";
 import { readBody, sendable, UnreadableBodyError, type CheckedBody } from "./request-body";
-import { resolveRoute } from "./resolve-route";
-import type { RoutedRequest } from "./routes";
+import { resolveRoute, type ResolvedRequest } from "./resolve-route";
 import { UnsupportedRequestError } from "./unsupported-request";
 
 /** A function with the calling convention of the global `fetch`. */
@@ -20,6 +25,8 @@ export interface GuardedFetchOptions {
   readonly session: Session;
   readonly baseURL: URL;
   readonly fetch: Fetch;
+  /** What has been created at the provider before, by this fetch or those that share it. Default: nothing. */
+  readonly created?: CreatedResources;
   /** Sees each denial with the response that carries it. */
   readonly onDenial?: (denial: Denial, response: Response) => void;
 }
@@ -28,27 +35,37 @@ export interface GuardedFetchOptions {
  * A `fetch` that decides before it sends. What it cannot read, or does not know, it denies. A denial is a response, so that SDKs raise it in their
  * own way and do not retry. It throws only what the real fetch throws, the reason of an aborted signal included.
  */
-export function guardedFetch({ guard, session, baseURL, fetch, onDenial }: GuardedFetchOptions): Fetch {
-  const endpoint = baseURL.href.replace(/\/$/, "");
+export function guardedFetch({
+  guard,
+  session,
+  baseURL,
+  fetch,
+  created = new CreatedResources(),
+  onDenial,
+}: GuardedFetchOptions): Fetch {
+  const context: CallContext = { guard, created, endpoint: baseURL.href.replace(/\/$/, "") };
 
   return async (input, init) => {
     // The probe by which the SDKs find out what fetch can do. It reaches nobody.
     if (input === "data:,") return fetch(input, init);
     let outgoing: OutgoingRequest | undefined;
     let send: RequestInit;
-    let isCatalogue = false;
+    let routed: ResolvedRequest;
+    let allowed: ReadRequest | undefined;
     try {
       outgoing = readOutgoing(input, init);
-      const routed = resolveRoute(guard, baseURL, outgoing);
-      isCatalogue = routed.route.kind === "catalogue";
+      routed = resolveRoute(context, baseURL, outgoing);
+      if (guard.answers === "check") assertReadable(guard.api, outgoing.url);
       const body = await readBody(outgoing, routed.route, guard.limits);
-      if (isCatalogue) await proveAlive(outgoing);
-      send = sendable(outgoing, isCatalogue ? body : await authorizeCall(routed, body, outgoing));
+      if (routed.route.kind === "catalogue") await proveAlive(outgoing);
+      else allowed = await authorizeCall(routed, body, outgoing);
+      send = sendable(outgoing, allowed?.body ?? body);
     } catch (error) {
       return deny(error, outgoing);
     }
     const response = await fetch(outgoing.url.href, send);
-    if (!isCatalogue) return response;
+    if (allowed) await rememberCreated(context, routed, allowed, response);
+    if (allowed) return review(outgoing, allowed, response);
     try {
       return await filterCatalogue(session, response, outgoing.signal);
     } catch (error) {
@@ -56,34 +73,51 @@ export function guardedFetch({ guard, session, baseURL, fetch, onDenial }: Guard
     }
   };
 
-  /** The body to send, once every hop of the request is allowed. */
+  /** What the request is, and the body to send, once every hop of it is allowed. */
   async function authorizeCall(
-    routed: RoutedRequest,
-    body: CheckedBody,
-    { headers, signal }: OutgoingRequest,
-  ): Promise<CheckedBody> {
-    const call = readModelCall(guard, routed, body, endpoint);
-    const options = signal ? { signal } : {};
+    routed: ResolvedRequest,
+    given: CheckedBody,
+    { method, headers, signal }: OutgoingRequest,
+  ): Promise<ReadRequest> {
+    const read = await readRequest(context, routed, method, given, signal);
+    const { call, body } = read;
+    const { isLookUp: lookUp = false } = call;
     // All at once, so that the checks share a request to the PDP.
-    const [hidden, decisions] = await Promise.all([
+    const [hidden] = await Promise.all([
       hiddenTools(guard, session, call.declared?.tools ?? [], signal),
-      Promise.all(call.hops.map((hop) => session.check(hop, options))),
+      decideHops(session, call.hops, { ...(signal && { signal }), lookUp }),
     ]);
-    for (const decision of decisions) {
-      if (decision.effect === "deny") throw new AuthorizationDeniedError(decision.denial);
-    }
     const [first] = hidden;
-    if (!first || body.kind !== "json") return body;
+    if (!first) return read;
     const chosen = hidden.find(({ name }) => call.declared?.chosenTools.has(name));
     if (chosen) return refuse(call, `The request's tool_choice names the tool "${chosen.name}"`);
     // A signed request cannot be changed, and a single declaration cannot be taken out.
     const fixed =
       hidden.some(({ list }) => list === undefined) || headers.get("authorization")?.startsWith("AWS4-");
-    if (fixed || guard.hiddenTools === "deny") {
+    if (fixed || body.kind !== "json" || guard.hiddenTools === "deny") {
       return refuse(call, `The request declares the tool "${first.name}"`);
     }
     const value = withoutTools(body.value, hidden);
-    return { kind: "json", value, text: JSON.stringify(value) };
+    const tools = call.declared?.tools.filter((tool) => !hidden.includes(tool)) ?? [];
+    return {
+      call: { ...call, declared: { tools, chosenTools: new Set() } },
+      body: { kind: "json", value, text: JSON.stringify(value) },
+    };
+  }
+
+  /** The answer, with the tool calls in it that would be denied replaced. */
+  async function review(
+    outgoing: OutgoingRequest,
+    { body }: ReadRequest,
+    response: Response,
+  ): Promise<Response> {
+    const format = answerFormat(guard.api, outgoing.url);
+    if (guard.answers === "pass" || format === undefined) return response;
+    const request = body.kind === "json" ? body.value : {};
+    return reviewAnswer(response, {
+      ...{ guard, session, format, request, signal: outgoing.signal },
+      deny: (problem) => deny(problem, outgoing),
+    });
   }
 
   async function refuse({ model, action }: ModelCall, cause: string): Promise<never> {

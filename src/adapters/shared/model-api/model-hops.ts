@@ -1,5 +1,6 @@
 import type { Hop } from "../../../core/hop";
-import type { JsonObject, JsonValue } from "../../../core/json";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../../core/json";
+import { storedModel } from "./main-model";
 import { sameUrl, type ModelGuard } from "./options";
 import type { RequestScan } from "./request-scan";
 import { UnsupportedRequestError } from "./unsupported-request";
@@ -11,12 +12,13 @@ import { UnsupportedRequestError } from "./unsupported-request";
  * @throws {UnsupportedRequestError} for an MCP server that the option `hostedServers` does not name.
  */
 export function modelHops(
-  { provider, prompts, hostedServers }: ModelGuard,
+  guard: ModelGuard,
   endpoint: string,
   action: string,
   model: string,
   request?: { readonly body: JsonObject; readonly scan: RequestScan },
 ): readonly Hop[] {
+  const { provider, hostedServers } = guard;
   const hopTo = (id: string, action: string, attr: JsonObject): Hop => ({
     kind: "llm_model",
     id,
@@ -27,7 +29,7 @@ export function modelHops(
 
   const { body, scan } = request;
   const facts = requestFacts(body, scan);
-  const stored = scan.storedPrompts.flatMap((prompt) => prompts.get(prompt) ?? []);
+  const stored = scan.stored.map((object) => storedModel(guard, object));
   return [
     ...[...new Set([model, ...scan.models, ...stored])].map((id) => hopTo(id, action, { request: facts })),
     ...scan.hosted.map(({ type, declaration }) =>
@@ -59,7 +61,18 @@ function requestFacts(body: JsonObject, { tools, hosted }: RequestScan): JsonObj
     tools: tools.map(({ name }) => name),
     hosted_tools: hosted.map(({ type }) => type),
     ...(Array.isArray(body.modalities) && { modalities: body.modalities }),
+    ...continued(body),
   };
+}
+
+/** What the provider holds of the conversation already: nobody here sees what was said in it, or who said it. */
+function continued(body: JsonObject): JsonObject {
+  const { thread } = body;
+  const held = ["previous_response_id", "conversation"].find(
+    (name) => body[name] !== undefined && body[name] !== null,
+  );
+  const continues = held ?? (isJsonObject(thread) && thread.type === "continue" ? "thread" : undefined);
+  return continues === undefined ? {} : { continues };
 }
 
 /** Flat facts of a declaration; headers and authorization are secrets. */

@@ -9,8 +9,10 @@ export type CheckedBody =
   | { readonly kind: "json"; readonly text: string; readonly value: JsonObject }
   | { readonly kind: "form"; readonly form: FormData };
 
-/** As deep as models, tools and the requests of a batch stand; schemas and arguments, with names of their own, stand deeper. */
+/** As deep as models and tools stand in a request; schemas and arguments, with names of their own, stand deeper. */
 const FOLDED_LEVELS = 3;
+/** The batch itself, and the envelope of each of its requests. */
+const LEVELS_ABOVE_REQUEST = 2;
 
 /** A body that cannot be read in one way only. The message says what is wrong and echoes nothing. */
 export class UnreadableBodyError extends Error {
@@ -36,7 +38,8 @@ export async function readBody(
     if (body.kind === "form") throw new UnreadableBodyError("A form was sent as JSON.");
     const text =
       body.kind === "text" ? body.text : body.kind === "bytes" ? decodeUtf8(await body.read()) : "";
-    return { kind, text, value: parseObject(text, limits) };
+    const levelsAbove = route.kind === "batch" ? LEVELS_ABOVE_REQUEST : 0;
+    return { kind, text, value: parseObject(text, limits, levelsAbove) };
   }
   // A multipart body is read and built anew, so that the provider's parser meets what ours made of it.
   const form = new FormData();
@@ -68,9 +71,13 @@ function kindOf(body: OutgoingRequest["body"]["kind"], contentType: string): "no
   );
 }
 
-function parseObject(text: string, limits: JsonLimits): JsonObject {
+/**
+ * @param levelsAbove how deep the request stands in what is parsed.
+ * @throws {UnreadableBodyError} for what is no JSON object, or one that two readers could read differently.
+ */
+export function parseObject(text: string, limits: JsonLimits, levelsAbove: number): JsonObject {
   try {
-    const value = parseStrictJson(text, { ...limits, foldedLevels: FOLDED_LEVELS });
+    const value = parseStrictJson(text, { ...limits, foldedLevels: FOLDED_LEVELS + levelsAbove });
     if (isJsonObject(value)) return value;
   } catch (error) {
     if (error instanceof InvalidJsonError)
@@ -80,7 +87,8 @@ function parseObject(text: string, limits: JsonLimits): JsonObject {
   throw new UnreadableBodyError("The request's body is not a JSON object.");
 }
 
-function decodeUtf8(bytes: ArrayBuffer): string {
+/** @throws {UnreadableBodyError} */
+export function decodeUtf8(bytes: ArrayBuffer | Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {

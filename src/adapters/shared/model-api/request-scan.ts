@@ -17,7 +17,7 @@ export interface HostedTool {
 }
 
 export interface RequestScan {
-  /** Every model that is named anywhere in the request, the main one left out. */
+  /** Every model that is named anywhere in the request. */
   readonly models: ReadonlySet<string>;
   readonly tools: readonly DeclaredTool[];
   readonly hosted: readonly HostedTool[];
@@ -25,8 +25,14 @@ export interface RequestScan {
   readonly hostedServers: readonly string[];
   /** The tools that `tool_choice` names. */
   readonly chosenTools: ReadonlySet<string>;
-  /** A stored prompt may bring a model and tools that nobody here can see. */
-  readonly storedPrompts: readonly string[];
+  /** What may bring a model and tools that nobody here can see. */
+  readonly stored: readonly StoredObject[];
+}
+
+/** What is kept at the provider and named by its id, and the option that says which model it runs. */
+export interface StoredObject {
+  readonly option: "prompts" | "assistants";
+  readonly id: string;
 }
 
 /** Members that hold schemas, arguments or notes of the caller's own: a `model` in there names no model. */
@@ -43,6 +49,8 @@ const OPAQUE = new Set([
 const TOOL_CHOICE = new Set(["tool_choice", "function_call", "toolchoice"]);
 /** What Azure and OpenRouter let the provider consult, declared beside the tools. */
 const HOSTED_LISTS = new Set(["data_sources", "plugins"]);
+/** What a hosted server has listed before is part of the conversation, and declares nothing. */
+const LISTINGS = new Set<JsonValue | undefined>(["mcp_list_tools", "mcp_tool_listing", "mcp_toolset"]);
 
 /**
  * Finds models, tools and servers wherever they stand in a request: nested tools have models of their own, gateways take fallbacks. It
@@ -54,35 +62,36 @@ export function scanRequest(body: JsonObject): RequestScan {
   const hosted: HostedTool[] = [];
   const hostedServers: string[] = [];
   const chosenTools = new Set<string>();
-  const storedPrompts: string[] = [];
+  const stored: StoredObject[] = [];
 
-  /** Whether there is no more to find in a member of the body itself. */
-  const visitRoot = (key: string, value: JsonValue): boolean => {
-    const name = key.toLowerCase();
-    if (name === "web_search_options" && value !== null)
-      hosted.push({ type: "web_search", declaration: isJsonObject(value) ? value : {} });
-    if (HOSTED_LISTS.has(name)) visitHosted(value);
-    if (name === "prompt" && isJsonObject(value))
-      storedPrompts.push(typeof value.id === "string" ? value.id : "");
-    if (!TOOL_CHOICE.has(name)) return key === "model";
-    // What is chosen is declared elsewhere: `allowed_tools` holds no tools of its own.
-    collectNames(value, chosenTools);
-    return true;
-  };
   const visitObject = (object: JsonObject, isRoot: boolean): void => {
     for (const [key, value] of Object.entries(object)) {
       const name = key.toLowerCase();
-      if (isRoot ? visitRoot(key, value) : name === "input" && isToolUse(object)) continue;
-      if (OPAQUE.has(name)) continue;
+      if ((!isRoot && name === "input" && isToolUse(object)) || OPAQUE.has(name)) continue;
       if (namesModel(key)) collectStrings(value, models);
-      if (name === "mcp_servers") visitServers(value);
+      if (TOOL_CHOICE.has(name)) visitChoice(value);
+      else if (name === "mcp_servers") visitServers(value);
       else if (name === "tools" || name === "functions") {
-        // What a hosted server has listed before is part of the conversation, and declares nothing.
-        if (object.type === "mcp_list_tools") visit(value);
+        if (LISTINGS.has(object.type)) visit(value);
         else visitTools(value);
       } else if (name === "definition" && object.type === "tool_definition") visitTool(value, undefined);
-      else visit(value);
+      else {
+        visitOption(name, value);
+        visit(value);
+      }
     }
+  };
+  /** What runs at the provider without being declared as a tool. */
+  const visitOption = (name: string, value: JsonValue): void => {
+    if (name === "web_search_options" && value !== null)
+      hosted.push({ type: "web_search", declaration: isJsonObject(value) ? value : {} });
+    // Agents that the provider lets work beside the model.
+    if (name === "multi_agent" && isJsonObject(value) && value.enabled !== false)
+      hosted.push({ type: "multi_agent", declaration: value });
+    if (name === "skills") visitSkills(value);
+    if (HOSTED_LISTS.has(name)) visitHosted(value);
+    if (name === "prompt" && isJsonObject(value)) stored.push({ option: "prompts", id: idOf(value.id) });
+    if (name === "assistant_id" && value !== null) stored.push({ option: "assistants", id: idOf(value) });
   };
   const visit = (value: JsonValue): void => {
     if (Array.isArray(value)) for (const item of value as readonly JsonValue[]) visit(item);
@@ -101,7 +110,7 @@ export function scanRequest(body: JsonObject): RequestScan {
     if (type === "function" || type === "custom") tools.push({ name: toolName(entry), list, entry });
     else hosted.push({ type, declaration: entry });
     // Whatever it calls itself: a gateway may not care about the case of `mcp`.
-    if (type.toLowerCase() === "mcp" || "server_url" in entry || "connector_id" in entry)
+    if (type.toLowerCase() === "mcp" || SERVER_MEMBERS.some((member) => member in entry))
       hostedServers.push(serverOf(entry));
     visitObject(entry, false);
   };
@@ -112,6 +121,28 @@ export function scanRequest(body: JsonObject): RequestScan {
       if (!isJsonObject(entry) || typeof type !== "string")
         throw new UnreadableBodyError("A data source or plugin has no type.");
       hosted.push({ type, declaration: entry });
+      // No schema here: Azure's data sources name the deployment that embeds for them.
+      visit(entry.parameters ?? null);
+    }
+  };
+  /** Instructions and programs for the provider's own machines: each is decided by its `skill_id`. */
+  const visitSkills = (value: JsonValue): void => {
+    if (value === null) return;
+    if (!Array.isArray(value)) throw new UnreadableBodyError("skills is not a list.");
+    for (const entry of value as readonly JsonValue[]) {
+      if (!isJsonObject(entry)) throw new UnreadableBodyError("A skill is not an object.");
+      hosted.push({ type: "skill", declaration: entry });
+    }
+  };
+  /** What is chosen is declared elsewhere: `allowed_tools` holds no tools of its own. */
+  const visitChoice = (value: JsonValue): void => {
+    if (Array.isArray(value)) for (const item of value as readonly JsonValue[]) visitChoice(item);
+    else if (isJsonObject(value)) {
+      if (typeof value.name === "string") chosenTools.add(value.name);
+      for (const [key, member] of Object.entries(value)) {
+        if (namesModel(key)) collectStrings(member, models);
+        visitChoice(member);
+      }
     }
   };
   const visitServers = (value: JsonValue): void => {
@@ -124,7 +155,7 @@ export function scanRequest(body: JsonObject): RequestScan {
     }
   };
   visitObject(body, true);
-  return { models, tools, hosted, hostedServers, chosenTools, storedPrompts };
+  return { models, tools, hosted, hostedServers, chosenTools, stored };
 }
 
 /** The arguments of an earlier tool call, as Anthropic repeats them in the conversation. */
@@ -142,9 +173,20 @@ function toolName(entry: JsonObject): string {
   return name;
 }
 
-function serverOf({ server_url, url, connector_id }: JsonObject): string {
-  const given = [server_url, url, connector_id].filter((value) => value !== undefined && value !== null);
-  return given.length === 1 && typeof given[0] === "string" ? given[0] : "";
+/** How OpenAI's hosted servers are named; Anthropic says `url`. */
+const SERVER_MEMBERS = ["server_url", "connector_id", "tunnel_id"];
+
+/** The one name of a hosted server. Of two, nobody knows which one is called. */
+function serverOf(entry: JsonObject): string {
+  const given = [...SERVER_MEMBERS, "url"]
+    .map((member) => entry[member])
+    .filter((value) => value !== undefined && value !== null);
+  return given.length === 1 ? idOf(given[0]) : "";
+}
+
+/** No option admits an empty id. */
+function idOf(value: JsonValue | undefined): string {
+  return typeof value === "string" ? value : "";
 }
 
 function collectStrings(value: JsonValue, into: Set<string>): void {
@@ -154,13 +196,5 @@ function collectStrings(value: JsonValue, into: Set<string>): void {
   } else if (isJsonObject(value) && !Object.hasOwn(value, "model")) {
     // A map from a model to its substitutes. An object with a `model` of its own is visited like every other.
     for (const item of Object.values(value)) collectStrings(item, into);
-  }
-}
-
-function collectNames(value: JsonValue, into: Set<string>): void {
-  if (Array.isArray(value)) for (const item of value as readonly JsonValue[]) collectNames(item, into);
-  else if (isJsonObject(value)) {
-    if (typeof value.name === "string") into.add(value.name);
-    for (const item of Object.values(value)) collectNames(item, into);
   }
 }

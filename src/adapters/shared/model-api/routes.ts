@@ -1,26 +1,39 @@
+import { isJsonObject, type JsonObject, type JsonValue } from "../../../core/json";
+import type { ResourceKind } from "./created-resources";
+
 /** The two wire formats that most providers and gateways speak. */
 export type ModelApi = "openai" | "anthropic";
 
 /** Where an endpoint's request is read from, and what it does. */
 export interface Route {
   readonly action: string;
-  /** `batch`: whole requests in a list. `catalogue`: the answer lists models and is filtered. */
-  readonly kind: "call" | "batch" | "catalogue";
+  /**
+   * `batch`: whole requests in a list. `upload`: whole requests in a file. `run`: the requests of an uploaded file. `created`: what an earlier
+   * request has created. `catalogue`: the answer lists models and is filtered. `admitted`: known from the option `endpoints` alone.
+   */
+  readonly kind: "call" | "batch" | "upload" | "run" | "created" | "catalogue" | "admitted";
   readonly content: readonly ("json" | "form" | "none")[];
+  /** Where the main model stands, if not in `model`. */
+  readonly modelIn?: (body: JsonObject) => JsonValue | undefined;
+  /** What the answer's id names: it may be asked for later. */
+  readonly creates?: ResourceKind;
+  /** What the id in the path may name. */
+  readonly resource?: readonly ResourceKind[];
 }
 
 interface KnownRoute extends Route {
-  readonly method: "GET" | "POST";
-  /** Matched against the path below the base URL; `model` is a model that stands in the path. */
+  readonly method: "GET" | "POST" | "DELETE";
+  /** Matched against the path below the base URL; `model` is a model that stands in the path, `id` what was created. */
   readonly path: RegExp;
 }
 
-const call = (action: string, path: RegExp, content: Route["content"] = ["json"]): KnownRoute => ({
+const call = (action: string, path: RegExp, more: Partial<Route> = {}): KnownRoute => ({
   method: "POST",
   path,
   action,
   kind: "call",
-  content,
+  content: ["json"],
+  ...more,
 });
 const get = (kind: Route["kind"], path: RegExp): KnownRoute => ({
   method: "GET",
@@ -29,42 +42,86 @@ const get = (kind: Route["kind"], path: RegExp): KnownRoute => ({
   kind,
   content: ["none"],
 });
+const created = (
+  action: string,
+  method: KnownRoute["method"],
+  path: RegExp,
+  resource: readonly ResourceKind[],
+  creates?: ResourceKind,
+): KnownRoute => ({
+  method,
+  path,
+  action,
+  kind: "created",
+  content: ["none"],
+  resource,
+  ...(creates && { creates }),
+});
+
+const member = (value: JsonValue | undefined, ...path: readonly string[]): JsonValue | undefined =>
+  path.reduce((inner, name) => (isJsonObject(inner) ? inner[name] : undefined), value);
+/** A session that only transcribes has no other model. */
+const ofSession = ({ session }: JsonObject): JsonValue | undefined =>
+  member(session, "type") === "transcription"
+    ? member(session, "audio", "input", "transcription", "model")
+    : member(session, "model");
+const ofTranscription = (body: JsonObject): JsonValue | undefined =>
+  member(body, "input_audio_transcription", "model");
 
 /**
  * What is known of each API. Default deny: an endpoint that is not here is refused, because nobody can say where in its request a model
- * stands, or what runs behind it (batches by file, assistants, stored prompts, fine-tuning).
+ * stands, or what runs behind it (agents, workflows, fine-tuning, a connection that is opened beside HTTP).
  */
 export const ROUTES: Readonly<Record<ModelApi, readonly KnownRoute[]>> = {
   openai: [
     call("completion", /^\/chat\/completions$/),
     call("completion", /^\/completions$/),
-    call("completion", /^\/responses(?:\/compact)?$/),
+    call("completion", /^\/responses$/, { creates: "response" }),
+    call("completion", /^\/responses\/compact$/),
     call("count_tokens", /^\/responses\/input_tokens$/),
+    created("completion", "GET", /^\/responses\/(?<id>[^/]+)(?:\/input_items)?$/, ["response"]),
+    created("completion", "POST", /^\/responses\/(?<id>[^/]+)\/cancel$/, ["response"]),
+    created("completion", "DELETE", /^\/responses\/(?<id>[^/]+)$/, ["response"]),
+    call("completion", /^\/threads\/(?:[^/%]+\/)?runs$/),
     call("embedding", /^\/embeddings$/),
     call("moderation", /^\/moderations$/),
     call("image", /^\/images\/generations$/),
-    call("image", /^\/images\/(?:edits|variations)$/, ["form", "json"]),
+    call("image", /^\/images\/(?:edits|variations)$/, { content: ["form", "json"] }),
     call("audio", /^\/audio\/speech$/),
-    call("audio", /^\/audio\/(?:transcriptions|translations)$/, ["form"]),
-    call("video", /^\/videos$/, ["form", "json"]),
+    call("audio", /^\/audio\/(?:transcriptions|translations)$/, { content: ["form"] }),
+    call("video", /^\/videos$/, { content: ["form", "json"] }),
+    call("realtime", /^\/realtime\/sessions$/),
+    call("realtime", /^\/realtime\/transcription_sessions$/, { modelIn: ofTranscription }),
+    call("realtime", /^\/realtime\/(?:translations\/)?client_secrets$/, { modelIn: ofSession }),
+    call("realtime", /^\/realtime\/calls\/[^/%]+\/accept$/),
+    call("realtime", /^\/live\/sessions(?:\/[^/%]+\/accept)?$/, { modelIn: ofSession }),
+    call("batch", /^\/files$/, { kind: "upload", content: ["form"], creates: "batch_file" }),
+    created("batch", "GET", /^\/files\/(?<id>[^/]+)(?:\/content)?$/, ["batch_file", "batch_output"]),
+    created("batch", "DELETE", /^\/files\/(?<id>[^/]+)$/, ["batch_file", "batch_output"]),
+    call("batch", /^\/batches$/, { kind: "run", creates: "batch" }),
+    created("batch", "GET", /^\/batches\/(?<id>[^/]+)$/, ["batch"], "batch"),
+    created("batch", "POST", /^\/batches\/(?<id>[^/]+)\/cancel$/, ["batch"], "batch"),
     get("catalogue", /^\/models$/),
     get("call", /^\/models\/(?<model>[^/]+)$/),
   ],
   anthropic: [
-    call("completion", /^\/messages$/),
+    call("completion", /^\/messages$/, { creates: "thread" }),
     call("count_tokens", /^\/messages\/count_tokens$/),
-    { ...call("batch", /^\/messages\/batches$/), kind: "batch" },
+    call("batch", /^\/messages\/batches$/, { kind: "batch", creates: "batch" }),
+    created("batch", "GET", /^\/messages\/batches\/(?<id>[^/]+)(?:\/results)?$/, ["batch"]),
+    created("batch", "POST", /^\/messages\/batches\/(?<id>[^/]+)\/cancel$/, ["batch"]),
+    created("batch", "DELETE", /^\/messages\/batches\/(?<id>[^/]+)$/, ["batch"]),
     get("catalogue", /^\/models$/),
     get("call", /^\/models\/(?<model>[^/]+)$/),
     // Amazon Bedrock and Google Vertex name the model in the URL.
     call("completion", /^\/model\/(?<model>[^/]+)\/invoke(?:-with-response-stream)?$/),
     call(
       "count_tokens",
-      /^\/projects\/[^/]+\/locations\/[^/]+\/publishers\/anthropic\/models\/count-tokens:rawPredict$/,
+      /^\/projects\/[^/%]+\/locations\/[^/%]+\/publishers\/anthropic\/models\/count-tokens:rawPredict$/,
     ),
     call(
       "completion",
-      /^\/projects\/[^/]+\/locations\/[^/]+\/publishers\/anthropic\/models\/(?<model>[^/:]+):(?:rawPredict|streamRawPredict)$/,
+      /^\/projects\/[^/%]+\/locations\/[^/%]+\/publishers\/anthropic\/models\/(?<model>[^/:]+):(?:rawPredict|streamRawPredict)$/,
     ),
   ],
 };
@@ -73,44 +130,6 @@ export interface RoutedRequest {
   readonly route: Route;
   /** The model that the URL names: an Azure deployment, or Bedrock's and Vertex' path. */
   readonly model?: string;
-}
-
-/** Azure puts the deployment, which is the model that runs, before the endpoint. */
-const AZURE_DEPLOYMENT = /^\/deployments\/([^/]+)(?=\/)/;
-
-/** Finds the endpoint of a path below the base URL. `undefined`: not known, to be denied. */
-export function findRoute(api: ModelApi, method: string, pathBelowBase: string): RoutedRequest | undefined {
-  // Base URLs are given with and without the version.
-  let path = pathBelowBase.replace(/^\/v1(?=\/)/, "");
-  const deployment = api === "openai" ? AZURE_DEPLOYMENT.exec(path)?.[1] : undefined;
-  if (deployment !== undefined) path = path.replace(AZURE_DEPLOYMENT, "");
-  for (const route of ROUTES[api]) {
-    const match = route.method === method ? route.path.exec(path) : null;
-    if (!match) continue;
-    const encoded = deployment ?? match.groups?.model;
-    if (encoded === undefined) return { route };
-    const model = decode(encoded);
-    return model === undefined ? undefined : { route, model };
-  }
-  return undefined;
-}
-
-/** An id may hold an encoded slash (`meta-llama%2FLlama-3`), but not one that leads a server which decodes it to another endpoint. */
-function decode(segment: string): string | undefined {
-  try {
-    const model = decodeURIComponent(segment);
-    return model.split(/[/\\]/).some((step) => step === "." || step === "..") ? undefined : model;
-  } catch {
-    return undefined;
-  }
-}
-
-/** The path below the base URL, or `undefined` for a URL that leads elsewhere: the provider's key must not leak there. */
-export function pathBelow(base: URL, url: URL): string | undefined {
-  if (url.origin !== base.origin || url.username !== "" || url.password !== "") return undefined;
-  const prefix = base.pathname.replace(/\/+$/, "");
-  if (!url.pathname.startsWith(`${prefix}/`)) return undefined;
-  // Azure's base URL may name the deployment. It is part of the path, or a model in the body would be believed instead.
-  const deployment = prefix.indexOf("/deployments/");
-  return url.pathname.slice(deployment < 0 ? prefix.length : deployment);
+  /** What the path names by its id. */
+  readonly id?: string;
 }

@@ -1,0 +1,47 @@
+import type { ModelCall } from "./model-call";
+
+/** What a provider keeps under an id, and what can be done with it later. */
+export type ResourceKind = "batch_file" | "batch" | "batch_output" | "response" | "thread";
+
+/** Forgetting is safe: what is not known here is denied. */
+const MAX_OF_A_KIND = 1_000;
+const MAX_HOPS_OF_A_KIND = 100_000;
+
+/**
+ * What a guarded client and its copies have created at the provider, by id, with the call that it came from. A later request that names only the id
+ * is decided as that call again, under the policies and the authority of then. The oldest is forgotten when there is too much.
+ */
+export class CreatedResources {
+  readonly #kinds = new Map<ResourceKind, { readonly calls: Map<string, ModelCall>; hops: number }>();
+
+  /** @param endpoint the base URL: another provider may answer with the id of something that this one keeps. */
+  remember(kind: ResourceKind, endpoint: string, id: string, call: ModelCall): void {
+    const kept = this.#kinds.get(kind) ?? { calls: new Map<string, ModelCall>(), hops: 0 };
+    this.#kinds.set(kind, kept);
+    const forget = (key: string): void => {
+      kept.hops -= kept.calls.get(key)?.hops.length ?? 0;
+      kept.calls.delete(key);
+    };
+    const key = keyOf(endpoint, id);
+    forget(key);
+    kept.calls.set(key, call);
+    kept.hops += call.hops.length;
+    for (const oldest of kept.calls.keys()) {
+      if (kept.calls.size <= MAX_OF_A_KIND && kept.hops <= MAX_HOPS_OF_A_KIND) break;
+      forget(oldest);
+    }
+  }
+
+  find(kinds: readonly ResourceKind[], endpoint: string, id: string): ModelCall | undefined {
+    const key = keyOf(endpoint, id);
+    for (const kind of kinds) {
+      const call = this.#kinds.get(kind)?.calls.get(key);
+      if (call) return call;
+    }
+    return undefined;
+  }
+}
+
+function keyOf(endpoint: string, id: string): string {
+  return JSON.stringify([endpoint, id]);
+}

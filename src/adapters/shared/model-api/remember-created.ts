@@ -1,0 +1,73 @@
+import { isJsonObject, type JsonObject, type JsonValue } from "../../../core/json";
+import { withoutDeclarations } from "./collected-calls";
+import type { ResourceKind } from "./created-resources";
+import type { CallContext, ModelCall } from "./model-call";
+import type { ReadRequest } from "./read-request";
+import type { CheckedBody } from "./request-body";
+import type { ResolvedRequest } from "./resolve-route";
+
+/** The first event of a stream repeats the request: its tools, its instructions. */
+const MAX_FIRST_EVENT = 4 * 1024 * 1024;
+
+/**
+ * Remembers under which id the provider keeps what a request has created. An answer that cannot be read leaves nothing behind, and what it
+ * named is denied later.
+ */
+export async function rememberCreated(
+  { created, endpoint }: CallContext,
+  { route: { creates }, origin }: ResolvedRequest,
+  { call, body }: ReadRequest,
+  response: Response,
+): Promise<void> {
+  if (creates === undefined || !response.ok || !isKept(creates, body)) return;
+  const answer = await readAnswer(response.clone()).catch(() => undefined);
+  const kept = origin ?? slim(call);
+  const remember = (kind: ResourceKind, id: JsonValue | undefined): void => {
+    if (typeof id === "string" && id !== "") created.remember(kind, endpoint, id, kept);
+  };
+  remember(creates, answer?.id);
+  if (creates !== "batch") return;
+  remember("batch_output", answer?.output_file_id);
+  remember("batch_output", answer?.error_file_id);
+}
+
+/** What the provider keeps only if it is asked to, and what nobody asks for later. */
+function isKept(creates: ResourceKind, body: CheckedBody): boolean {
+  const value = body.kind === "json" ? body.value : {};
+  if (creates === "response") return value.background === true;
+  if (creates === "thread") return isJsonObject(value.thread);
+  return true;
+}
+
+/** Without the schemas of its tools, which nobody needs again. */
+function slim({ declared, ...call }: ModelCall): ModelCall {
+  const tools = withoutDeclarations(declared?.tools ?? []);
+  return { ...call, declared: { tools, chosenTools: new Set() } };
+}
+
+async function readAnswer(response: Response): Promise<JsonObject | undefined> {
+  const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
+  const answer = isStream ? await firstEvent(response) : ((await response.json()) as JsonValue);
+  return isJsonObject(answer) ? answer : undefined;
+}
+
+/** What a stream's first event says is being created. The rest of the stream is left to whoever asked. */
+async function firstEvent({ body }: Response): Promise<JsonValue | undefined> {
+  const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
+  if (!reader) return undefined;
+  try {
+    for (let text = ""; text.length < MAX_FIRST_EVENT;) {
+      const { done, value } = await reader.read();
+      text += value ?? "";
+      const [, data] = /(?:^|[\r\n])data: ?(.*?)[\r\n]/.exec(text) ?? [];
+      if (data !== undefined) {
+        const { message, response } = JSON.parse(data) as JsonObject;
+        return message ?? response;
+      }
+      if (done) return undefined;
+    }
+    return undefined;
+  } finally {
+    await reader.cancel();
+  }
+}
