@@ -146,6 +146,9 @@ function readAttributes(attr: unknown, limits: JsonLimits): JsonObject | Refusal
   return attributes;
 }
 
+/** Frozen, like all that is handed to a schema. */
+const NO_ARGUMENTS: JsonObject = Object.freeze({});
+
 /**
  * Holds the hop's arguments against their schema. What the schema makes of them (defaults, coercions) takes their place, so that the
  * value that was checked is the value that is sent. Or answers with the refusal, which says what was expected where and never what was found.
@@ -160,7 +163,7 @@ export async function withValidArguments(
     return new Refusal("arguments_invalid", { reason: "arguments: expected an object." });
   }
   if (schema === undefined) return hop;
-  const valid = await validateArguments(schema, given ?? {}, limits);
+  const valid = await validateArguments(schema, given ?? NO_ARGUMENTS, limits);
   if (valid instanceof Refusal) return valid;
   return Object.freeze({ ...hop, attr: Object.freeze({ ...hop.attr, arguments: valid }) });
 }

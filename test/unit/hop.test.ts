@@ -152,6 +152,15 @@ describe("a hop's label", () => {
 });
 
 describe("arguments", () => {
+  it("that are absent are none that a schema could write to", async () => {
+    const adding: StandardSchema = {
+      "~standard": { validate: (value) => ({ value: Object.assign(value as object, { at: new Date(0) }) }) },
+    };
+    await expect(
+      withValidArguments(take({ kind: "tool_lab", action: "tools/call/x" }), adding, {}),
+    ).rejects.toThrow(TypeError);
+  });
+
   const call = (args: unknown): HopSnapshot =>
     take({ kind: "mcp_payments", action: "tools/call/refund_issue", attr: { arguments: args } });
   const schema = (validate: StandardSchema["~standard"]["validate"]): StandardSchema => ({
