@@ -34,11 +34,11 @@ export interface Session {
   authorize(hop: Hop, options?: CheckOptions): Promise<AllowDecision>;
 
   /**
-   * Watches over an allowed call that takes its time, such as a stream. `end` is called once, with the denial, within a second of a revocation or
+   * Watches over the hops of an allowed call that takes its time, such as a stream. `end` is called once, with the denial, within a second of a revocation or
    * an expired token, or when the policy, asked again every `recheckEveryMs`, says otherwise. Returns what ends the watch: call it when
    * the call is over.
    */
-  watch(hop: Hop, end: (denial: Denial) => void): () => void;
+  watch(hop: Hop | readonly Hop[], end: (denial: Denial) => void): () => void;
 
   /** Ends the session: every later hop of it is denied with `revoked`, in every process. */
   end(): Promise<void>;
@@ -77,7 +77,7 @@ export function createSession(context: SessionContext, catalogue: Candidates): S
       const decision = await session.check(hop, options);
       return decision.effect === "allow" ? decision : refuse(decision);
     },
-    watch: (hop, end) => watch(context, hop, end),
+    watch: (hops, end) => watch(context, [hops].flat(), end),
     end: () => endSession(context),
     visible: (owner, names, options) =>
       reader(options).tools(typeof owner === "string" ? { server: owner } : owner, names),

@@ -1,6 +1,7 @@
 import { attempt } from "./attempt";
 import type { SessionContext } from "./context";
 import { within } from "./deadline";
+import type { DenyDecision } from "./decision";
 import type { Denial } from "./denial";
 import { newEvaluation } from "./evaluation";
 import { describeHop, type Hop } from "./hop";
@@ -11,11 +12,15 @@ import { refuseRevoked } from "./revocation";
 const WATCH_EVERY_MS = 400;
 
 /**
- * Watches over a call that takes its time, such as a stream: identity and revocations are looked at several times a second, and every
+ * Watches over the hops of a call that takes its time, such as a stream: identity and revocations are looked at several times a second, and every
  * `recheckEveryMs` the policy is asked anew. `end` is called once, with the denial, when the call may not go on; a state that cannot be read
  * ends it too. Returns the function that ends the watch.
  */
-export function watch(session: SessionContext, hop: Hop, end: (denial: Denial) => void): () => void {
+export function watch(
+  session: SessionContext,
+  hops: readonly Hop[],
+  end: (denial: Denial) => void,
+): () => void {
   const { recheckEveryMs } = session.guard;
   const stopped = new AbortController();
   let checkedAt = performance.now();
@@ -28,16 +33,17 @@ export function watch(session: SessionContext, hop: Hop, end: (denial: Denial) =
   const look = async (): Promise<void> => {
     const isDue = recheckEveryMs > 0 && performance.now() - checkedAt >= recheckEveryMs;
     if (isDue) checkedAt = performance.now();
-    const decision = isDue
-      ? await decide(session, hop, { lookUp: true, flags: ["recheck"] })
-      : await standing(session, hop);
+    const decisions = isDue
+      ? await Promise.all(hops.map((hop) => decide(session, hop, { lookUp: true, flags: ["recheck"] })))
+      : [await standing(session, hops[0])];
     if (stopped.signal.aborted) return;
-    if (decision?.effect === "deny") {
-      stop();
-      end(decision.denial);
-    } else {
+    const denied = decisions.find((decision) => decision?.effect === "deny");
+    if (!denied) {
       again();
+      return;
     }
+    stop();
+    end(denied.denial);
   };
   const again = (): void => {
     timer = setTimeout(() => void look(), WATCH_EVERY_MS);
@@ -48,9 +54,11 @@ export function watch(session: SessionContext, hop: Hop, end: (denial: Denial) =
   return stop;
 }
 
+const UNKNOWN: Hop = { kind: "unknown", action: "unknown" };
+
 /** Nothing, or the denial. It is recorded only then. */
-function standing(session: SessionContext, hop: Hop) {
-  const evaluation = newEvaluation(describeHop(hop), ["recheck"]);
+function standing(session: SessionContext, hop: Hop | undefined): Promise<DenyDecision | undefined> {
+  const evaluation = newEvaluation(describeHop(hop ?? UNKNOWN), ["recheck"]);
   return attempt<undefined>(session, evaluation, undefined, async (enter) => {
     enter("identity");
     const checked = (evaluation.checked = await within(

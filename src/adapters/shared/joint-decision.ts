@@ -48,23 +48,10 @@ export async function checkTogether(
       first.settle(outcome, usage);
       for (const decision of others) decision.settle(outcome, NOTHING_USED);
     },
-    watch: (end) => watchAll(session, questions, end),
+    watch: (end) =>
+      session.watch(
+        questions.map(({ hop }) => hop),
+        end,
+      ),
   };
-}
-
-function watchAll(
-  session: Session,
-  questions: readonly JointQuestion[],
-  end: (denial: Denial) => void,
-): () => void {
-  const stop = (): void => {
-    for (const each of watches) each();
-  };
-  const watches = questions.map(({ hop }) =>
-    session.watch(hop, (denial) => {
-      stop();
-      end(denial);
-    }),
-  );
-  return stop;
 }

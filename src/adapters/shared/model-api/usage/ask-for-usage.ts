@@ -1,0 +1,44 @@
+import { isJsonObject, type JsonObject, type JsonValue } from "../../../../core/json";
+import { EventCutter, parseEvents, type ServerSentEvent } from "../answers/sse";
+
+/** A chat stream says what it used only if it is asked to. The body that asks; `undefined` where nothing needs to be asked. */
+export function askForUsage(body: JsonObject): JsonObject | undefined {
+  const { stream, stream_options: given } = body;
+  const options = given === undefined || given === null ? {} : given;
+  if (stream !== true || !isJsonObject(options) || options.include_usage === true) return undefined;
+  return { ...body, stream_options: { ...options, include_usage: true } };
+}
+
+/** The stream without the chunk that was asked for: an agent that did not ask would look for a choice in it. */
+export function withoutUsageChunk(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  const decoder = new TextDecoder();
+  const encoder = new TextEncoder();
+  const cutter = new EventCutter();
+  const pass = (text: string, controller: TransformStreamDefaultController<Uint8Array>): void => {
+    // Nearly every event says `"usage":null`, and is passed on as it is.
+    const kept = text.includes('"usage":{')
+      ? parseEvents(text).filter((event) => !isUsageChunk(event)).map(({ raw }) => raw).join("")
+      : text;
+    if (kept !== "") controller.enqueue(encoder.encode(kept));
+  };
+  return body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform: (chunk, controller) => {
+        pass(cutter.take(decoder.decode(chunk, { stream: true })), controller);
+      },
+      flush: (controller) => {
+        pass(cutter.rest() + decoder.decode(), controller);
+      },
+    }),
+  );
+}
+
+function isUsageChunk({ data }: ServerSentEvent): boolean {
+  try {
+    const chunk = JSON.parse(data) as JsonValue;
+    if (!isJsonObject(chunk)) return false;
+    return Array.isArray(chunk.choices) && chunk.choices.length === 0 && isJsonObject(chunk.usage ?? null);
+  } catch {
+    return false;
+  }
+}
