@@ -1,3 +1,4 @@
+import { isJsonObject } from "../../core/json";
 import { refusalForServer } from "./denial-message";
 import type { JsonRpcRequest, JsonRpcResponse, RequestId } from "./json-rpc";
 import { SERVER_REQUESTS } from "./methods";
@@ -9,8 +10,8 @@ import type { Wire } from "./wire";
 
 /** What the server has asked of the client: decided before the client learns of it. */
 export class ServerRequests {
-  /** The check that is under way, or that the client has been asked. */
-  readonly #asked = new Map<RequestId, AbortController | "delivered">();
+  /** The check that is under way, or what the client has been asked. */
+  readonly #asked = new Map<RequestId, AbortController | JsonRpcRequest>();
 
   constructor(
     private readonly wire: Wire,
@@ -34,7 +35,7 @@ export class ServerRequests {
         return this.wire.send(refusalForServer(id));
       }
     }
-    this.#asked.set(id, "delivered");
+    this.#asked.set(id, request);
     this.wire.deliver(request, extra);
   }
 
@@ -49,12 +50,22 @@ export class ServerRequests {
 
   /** Sends the client's answer to a request that it was asked. */
   async send(response: JsonRpcResponse, options?: SendOptions): Promise<void> {
-    if (this.#asked.get(response.id) !== "delivered") {
+    const request = this.#asked.get(response.id);
+    if (request === undefined || request instanceof AbortController) {
       this.wire.report(new Error("The client answered a request that it was not asked."));
       return;
     }
     this.#asked.delete(response.id);
-    await this.wire.send(response, options);
+    await this.wire.send(this.#withOwnTasks(request, response), options);
+  }
+
+  #withOwnTasks(request: JsonRpcRequest, response: JsonRpcResponse): JsonRpcResponse {
+    const { clientTasks } = this.knowledge;
+    const { result } = response;
+    if (!isJsonObject(result)) return response;
+    if (request.method === "tasks/list") return { ...response, result: clientTasks.ownOf(result) };
+    if (isJsonObject(result.task)) clientTasks.bind(request, result);
+    return response;
   }
 
   close(): void {
