@@ -85,8 +85,8 @@ export function reservation(
 ): Usage {
   if (!usage) return NO_USAGE;
   if (kind !== "llm_model" || !isRequest(attr.request)) return { ...NO_USAGE, calls: 1 };
-  const { estimated_input_tokens: input = 0, max_tokens: max } = attr.request;
-  const output = max ?? facts?.maxOutputTokens ?? usage.assumedOutputTokens;
+  const { estimated_input_tokens: input = 0, max_tokens: max, choices = 1 } = attr.request;
+  const output = wholeNumber(choices) * (max ?? facts?.maxOutputTokens ?? usage.assumedOutputTokens);
   return priced({ input_tokens: input, output_tokens: output }, facts);
 }
 
@@ -115,6 +115,7 @@ export function difference(meant: Usage, stands: Usage): Usage {
 interface RequestFacts {
   readonly estimated_input_tokens?: number;
   readonly max_tokens?: number;
+  readonly choices?: number;
 }
 
 function isRequest(value: unknown): value is RequestFacts {

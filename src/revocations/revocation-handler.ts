@@ -17,13 +17,15 @@ export interface RevocationHandlerOptions {
   readonly authorize: string | ((request: Request) => MaybePromise<string | undefined>);
 }
 
+const SECRET = "expected a secret of at least 32 ASCII characters without spaces";
+
 const optionsSchema = z.strictObject({
   authorize: z.union(
     [
-      z.string().regex(/^[\x21-\x7e]{32,}$/),
+      z.string().regex(/^[\x21-\x7e]{32,}$/, SECRET),
       aFunction<Exclude<RevocationHandlerOptions["authorize"], string>>(),
     ],
-    "expected a secret of at least 32 ASCII characters without spaces, or a function",
+    `${SECRET}, or a function`,
   ),
 });
 

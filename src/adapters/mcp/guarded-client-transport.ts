@@ -58,7 +58,7 @@ export class GuardedClientTransport implements ClientTransport {
     this.#session = session;
     this.#policy = new ServerPolicy(session, server, Object.fromEntries(settings.effects));
     this.#opening = { kind: `mcp_${server}`, action: "initialize", attr: { transport } };
-    const { pins, tasks, resumptions } = memoryOf(session, server);
+    const { pins, tasks, clientTasks, resumptions } = memoryOf(session, server);
     this.#catalogue = new ToolCatalogue(pins, settings.admit);
     this.#own = new OwnRequests(wire.send);
     const listPage = async (params: JsonObject): Promise<JsonObject> => {
@@ -66,7 +66,7 @@ export class GuardedClientTransport implements ClientTransport {
       return this.#own.ask("tools/list", params);
     };
     const tools = new ToolCalls(settings, this.#catalogue, listPage);
-    const knowledge: Knowledge = { transport, tools, tasks };
+    const knowledge: Knowledge = { transport, tools, tasks, clientTasks };
     this.#fromClient = new ClientRequests(wire, this.#policy, this.#catalogue, knowledge, resumptions);
     this.#fromServer = new ServerRequests(wire, this.#policy, knowledge);
 

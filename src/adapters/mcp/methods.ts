@@ -41,14 +41,24 @@ export const CLIENT_NOTIFICATIONS: ReadonlySet<string> = new Set([
   "notifications/cancelled",
   "notifications/progress",
   "notifications/roots/list_changed",
+  "notifications/tasks/status",
 ]);
 
-/** What a server may ask of the client: in a request of its own, or, except for `ping`, within a result. */
-export const SERVER_REQUESTS: ReadonlyMap<string, "pass" | Ask> = new Map<string, "pass" | Ask>([
-  ["ping", "pass"],
+/** What a server may ask of the client within a result, in revision 2026-07-28. */
+export const INPUT_REQUESTS: ReadonlyMap<string, Ask> = new Map([
   ["sampling/createMessage", ask.askSampling],
   ["elicitation/create", ask.askElicitation],
   ["roots/list", ask.askServer],
+]);
+
+/** What a server may ask of the client in a request of its own. Revision 2025-11-25 lets the client answer with a task. */
+export const SERVER_REQUESTS: ReadonlyMap<string, "pass" | Ask> = new Map<string, "pass" | Ask>([
+  ["ping", "pass"],
+  ...INPUT_REQUESTS,
+  ["tasks/list", ask.askServer],
+  ["tasks/get", ask.askClientTask],
+  ["tasks/result", ask.askClientTask],
+  ["tasks/cancel", ask.askClientTask],
 ]);
 
 export const SERVER_NOTIFICATIONS: ReadonlySet<string> = new Set([

@@ -10,7 +10,10 @@ export interface Knowledge {
   /** `R.attr.transport`. */
   readonly transport: string;
   readonly tools: { ask(call: Call): ReturnType<AskLater> };
+  /** The tasks that run at the server. */
   readonly tasks: TaskBindings;
+  /** The tasks that the client makes of what the server asks of it. */
+  readonly clientTasks: TaskBindings;
 }
 
 /** The questions about a call. All of them must be answered with allow. */
@@ -30,6 +33,8 @@ export const askOpening: Ask = (_call, { transport }) => [{ action: "initialize"
 export const askToolCall: AskLater = (call, { tools }) => tools.ask(call);
 
 export const askTask: Ask = (call, { tasks }) => [tasks.ask(call)];
+
+export const askClientTask: Ask = (call, { clientTasks }) => [clientTasks.ask(call)];
 
 export const askResource: Ask = (call) => {
   const { uri } = paramsOf(call);

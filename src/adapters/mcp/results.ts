@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json";
 import { isToolName } from "../../core/names";
 import { isCall, type Call } from "./json-rpc";
-import { SERVER_REQUESTS } from "./methods";
+import { INPUT_REQUESTS } from "./methods";
 import { unsupported, type Question } from "./question";
 import type { Knowledge } from "./questions";
 import type { ServerPolicy } from "./server-policy";
@@ -43,10 +43,7 @@ function reviewMembers(call: Call, result: JsonObject, review: Review): JsonObje
     case "prompts/list":
       return withVisiblePrompts(result, review);
     case "tasks/list":
-      return {
-        ...result,
-        tasks: items(result.tasks).filter((task) => isJsonObject(task) && tasks.isBound(task.taskId)),
-      };
+      return tasks.ownOf(result);
     case "resources/list":
     case "resources/templates/list":
     case "resources/read":
@@ -85,8 +82,8 @@ async function authorizeInput(requests: JsonValue, { policy, knowledge, signal }
 }
 
 function askInputRequest(request: JsonValue, knowledge: Knowledge): readonly Question[] {
-  const rule = isCall(request) ? SERVER_REQUESTS.get(request.method) : undefined;
-  if (!isCall(request) || rule === undefined || rule === "pass") {
+  const rule = isCall(request) ? INPUT_REQUESTS.get(request.method) : undefined;
+  if (!isCall(request) || rule === undefined) {
     return [
       unsupported("input_required", "The server asks something of the client that the guard does not know."),
     ];

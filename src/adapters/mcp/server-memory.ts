@@ -7,6 +7,7 @@ import type { Pins } from "./tool-catalogue";
 export interface ServerMemory {
   readonly pins: Pins;
   readonly tasks: TaskBindings;
+  readonly clientTasks: TaskBindings;
   readonly resumptions: Resumptions;
 }
 
@@ -19,6 +20,7 @@ export function memoryOf(session: Session, server: string): ServerMemory {
   const memory = servers.get(server) ?? {
     pins: new Map(),
     tasks: new TaskBindings(),
+    clientTasks: new TaskBindings(),
     resumptions: new Resumptions(),
   };
   servers.set(server, memory);

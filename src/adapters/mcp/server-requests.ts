@@ -1,3 +1,4 @@
+import { isJsonObject } from "../../core/json";
 import { refusalForServer } from "./denial-message";
 import type { JointAllow } from "../shared/joint-decision";
 import { isSuccess, type JsonRpcRequest, type JsonRpcResponse, type RequestId } from "./json-rpc";
@@ -9,11 +10,15 @@ import type { SendOptions } from "./transport";
 import type { Wire } from "./wire";
 
 /** A request that the client has been asked. */
-type Delivered = Pick<JointAllow, "settle">;
+interface Delivered {
+  readonly request: JsonRpcRequest;
+  /** Absent where nothing had to be decided. */
+  readonly allowed?: JointAllow;
+}
 
 /** What the server has asked of the client: decided before the client learns of it. */
 export class ServerRequests {
-  /** The check that is under way, or what is to be done with the client's answer. */
+  /** The check that is under way, or what the client has been asked. */
   readonly #asked = new Map<RequestId, AbortController | Delivered>();
 
   constructor(
@@ -25,7 +30,7 @@ export class ServerRequests {
   async receive(request: JsonRpcRequest, extra: unknown): Promise<void> {
     const { id, method } = request;
     const rule = SERVER_REQUESTS.get(method);
-    let delivered: Delivered = { settle: () => undefined };
+    let delivered: Delivered = { request };
     if (rule !== "pass") {
       const controller = new AbortController();
       this.#asked.set(id, controller);
@@ -38,7 +43,7 @@ export class ServerRequests {
         this.#asked.delete(id);
         return this.wire.send(refusalForServer(id));
       }
-      delivered = decision;
+      delivered = { request, allowed: decision };
     }
     this.#asked.set(id, delivered);
     this.wire.deliver(request, extra);
@@ -49,7 +54,7 @@ export class ServerRequests {
     const asked = this.#asked.get(id);
     this.#asked.delete(id);
     if (!(asked instanceof AbortController)) {
-      asked?.settle("failed");
+      asked?.allowed?.settle("failed");
       return false;
     }
     asked.abort();
@@ -64,8 +69,17 @@ export class ServerRequests {
       return;
     }
     this.#asked.delete(response.id);
-    asked.settle(isSuccess(response) ? "done" : "failed");
-    await this.wire.send(response, options);
+    asked.allowed?.settle(isSuccess(response) ? "done" : "failed");
+    await this.wire.send(this.#withOwnTasks(asked.request, response), options);
+  }
+
+  #withOwnTasks(request: JsonRpcRequest, response: JsonRpcResponse): JsonRpcResponse {
+    const { clientTasks } = this.knowledge;
+    const { result } = response;
+    if (!isJsonObject(result)) return response;
+    if (request.method === "tasks/list") return { ...response, result: clientTasks.ownOf(result) };
+    if (isJsonObject(result.task)) clientTasks.bind(request, result);
+    return response;
   }
 
   close(): void {

@@ -1,38 +1,57 @@
-import { isJsonObject, type JsonObject } from "../../core/json";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json";
 import { paramsOf, type Call } from "./json-rpc";
 import { malformed, unsupported, type Question } from "./question";
 
 /** The oldest are forgotten first, and can then no longer be named. */
 const MAX_TASKS = 10_000;
 
+/** What a task was begun by: the call of a tool, or what a server asked of its client. */
+type Origin = { readonly tool: string } | { readonly request: string };
+
 /**
- * Which tool's call each task of a session came from. A task's id is all that a server asks for, so that an id that was guessed or
- * overheard would fetch another user's result: only the tasks of the session's own calls can be named, on whichever connection.
+ * What each task of a session was begun by. A task's id is all that is asked for, so that an id that was guessed or overheard would fetch
+ * another's result: only the tasks that the session's own requests have begun can be named, on whichever connection. The tasks that run at
+ * the server and those that run at the client are kept apart.
  */
 export class TaskBindings {
-  readonly #tools = new Map<string, string>();
+  readonly #origins = new Map<string, Origin>();
 
-  /** Remembers the task that a call was answered with, if it was. */
+  /** Remembers the task that a request was answered with, if it was. */
   bind(call: Call, result: JsonObject): void {
-    const { name } = paramsOf(call);
     const { taskId } = isJsonObject(result.task) ? result.task : result;
-    if (call.method === "tools/call" && typeof name === "string" && typeof taskId === "string") {
-      this.#tools.set(taskId, name);
-      const [oldest] = this.#tools.keys();
-      if (this.#tools.size > MAX_TASKS && oldest !== undefined) this.#tools.delete(oldest);
-    }
+    const origin = originOf(call);
+    if (origin === undefined || typeof taskId !== "string") return;
+    this.#origins.set(taskId, origin);
+    const [oldest] = this.#origins.keys();
+    if (this.#origins.size > MAX_TASKS && oldest !== undefined) this.#origins.delete(oldest);
   }
 
-  isBound(taskId: unknown): boolean {
-    return typeof taskId === "string" && this.#tools.has(taskId);
+  /** The answer to `tasks/list`, with the tasks that may be named. */
+  ownOf(result: JsonObject): JsonObject {
+    const { tasks } = result;
+    if (!Array.isArray(tasks)) throw new Error("This is no list of tasks.");
+    const own = (tasks as readonly JsonValue[]).filter(
+      (task) => isJsonObject(task) && this.#isBound(task.taskId),
+    );
+    return { ...result, tasks: own };
+  }
+
+  #isBound(taskId: JsonValue | undefined): boolean {
+    return typeof taskId === "string" && this.#origins.has(taskId);
   }
 
   ask(call: Call): Question {
     const { taskId } = paramsOf(call);
     const action = call.method;
     if (typeof taskId !== "string") return malformed(action, "params.taskId");
-    const tool = this.#tools.get(taskId);
-    if (tool === undefined) return unsupported(action, "No call of this session has started this task.");
-    return { action, attr: { tool, task_id: taskId } };
+    const origin = this.#origins.get(taskId);
+    if (origin === undefined) return unsupported(action, "No call of this session has started this task.");
+    return { action, attr: { ...origin, task_id: taskId } };
   }
+}
+
+function originOf(call: Call): Origin | undefined {
+  if (call.method !== "tools/call") return { request: call.method };
+  const { name } = paramsOf(call);
+  return typeof name === "string" ? { tool: name } : undefined;
 }

@@ -69,6 +69,8 @@ async function readLines(
   bytes: Uint8Array,
   signal: AbortSignal | undefined,
 ): Promise<ModelCall> {
+  // Lines that differ only in length are one question: what a batch uses up is not counted.
+  const ofALine = { ...context, countsUsage: false };
   const calls = new CollectedCalls();
   const seen = new Set<string>();
   let runsAt: string | undefined;
@@ -84,7 +86,7 @@ async function readLines(
       if (withoutVersion(url) !== runsAt)
         throw new UnsupportedRequestError("It is for another endpoint than the lines before it.");
       calls.add(
-        readModelCall(context, lineRoute(context, action, url, urlModel), {
+        readModelCall(ofALine, lineRoute(context, action, url, urlModel), {
           kind: "json",
           value: body,
           text: "",

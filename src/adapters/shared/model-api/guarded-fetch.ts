@@ -1,21 +1,25 @@
 import type { Denial, DenialCode } from "../../../core/denial";
-import { AuthorizationDeniedError } from "../../../core/errors";
+import { AuthorizationDeniedError, denialError } from "../../../core/errors";
 import type { Session } from "../../../core/session";
 import { answerFormat } from "./answers/answer-format";
+import type { JointAllow } from "../joint-decision";
 import { assertReadable, reviewAnswer } from "./answers/review-answer";
 import { filterCatalogue } from "./catalogue-response";
 import { CreatedResources } from "./created-resources";
 import { decideHops } from "./decide-hops";
 import { hiddenTools, withoutTools } from "./declared-tools";
 import { denialResponse } from "./denial-response";
+import { CallUnderWay } from "./followed-response";
 import type { CallContext, ModelCall } from "./model-call";
 import type { ModelGuard } from "./options";
+import type { DeclaredTool } from "./request-scan";
 import { readOutgoing, type OutgoingRequest } from "./outgoing-request";
 import { readRequest, type ReadRequest } from "./read-request";
 import { rememberCreated } from "./remember-created";
 import { readBody, sendable, UnreadableBodyError, type CheckedBody } from "./request-body";
 import { resolveRoute, type ResolvedRequest } from "./resolve-route";
 import { UnsupportedRequestError } from "./unsupported-request";
+import { askForUsage, withoutUsageChunk } from "./usage/ask-for-usage";
 
 /** A function with the calling convention of the global `fetch`. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
@@ -31,6 +35,13 @@ export interface GuardedFetchOptions {
   readonly onDenial?: (denial: Denial, response: Response) => void;
 }
 
+/** A request that may be sent. */
+interface AllowedRequest extends ReadRequest {
+  readonly decision: JointAllow;
+  /** The provider was asked to say what the answer uses, which the caller has not done. */
+  readonly asksForUsage: boolean;
+}
+
 /**
  * A `fetch` that decides before it sends. What it cannot read, or does not know, it denies. A denial is a response, so that SDKs raise it in their
  * own way and do not retry. It throws only what the real fetch throws, the reason of an aborted signal included.
@@ -43,7 +54,10 @@ export function guardedFetch({
   created = new CreatedResources(),
   onDenial,
 }: GuardedFetchOptions): Fetch {
-  const context: CallContext = { guard, created, endpoint: baseURL.href.replace(/\/$/, "") };
+  const context: CallContext = {
+    ...{ guard, created, endpoint: baseURL.href.replace(/\/$/, "") },
+    countsUsage: session.countsUsage,
+  };
 
   return async (input, init) => {
     // The probe by which the SDKs find out what fetch can do. It reaches nobody.
@@ -51,7 +65,8 @@ export function guardedFetch({
     let outgoing: OutgoingRequest | undefined;
     let send: RequestInit;
     let routed: ResolvedRequest;
-    let allowed: ReadRequest | undefined;
+    let allowed: AllowedRequest | undefined;
+    let underWay: CallUnderWay | undefined;
     try {
       outgoing = readOutgoing(input, init);
       routed = resolveRoute(context, baseURL, outgoing);
@@ -59,13 +74,25 @@ export function guardedFetch({
       const body = await readBody(outgoing, routed.route, guard.limits);
       if (routed.route.kind === "catalogue") await proveAlive(outgoing);
       else allowed = await authorizeCall(routed, body, outgoing);
-      send = sendable(outgoing, allowed?.body ?? body);
+      underWay = allowed && new CallUnderWay(allowed.decision, outgoing.signal);
+      send = { ...sendable(outgoing, allowed?.body ?? body), ...(underWay && { signal: underWay.signal }) };
     } catch (error) {
       return deny(error, outgoing);
     }
-    const response = await fetch(outgoing.url.href, send);
-    if (allowed) await rememberCreated(context, routed, allowed, response);
-    if (allowed) return review(outgoing, allowed, response);
+    let response: Response;
+    try {
+      response = await fetch(outgoing.url.href, send);
+    } catch (error) {
+      underWay?.failed();
+      // Authority was withdrawn before the provider had answered.
+      if (underWay?.denial) return deny(denialError(underWay.denial), outgoing);
+      throw error;
+    }
+    if (allowed && underWay) {
+      await rememberCreated(context, routed, allowed, response);
+      const followed = underWay.follow(response);
+      return review(outgoing, allowed, allowed.asksForUsage ? withoutUsageChunk(followed) : followed);
+    }
     try {
       return await filterCatalogue(session, response, outgoing.signal);
     } catch (error) {
@@ -77,16 +104,47 @@ export function guardedFetch({
   async function authorizeCall(
     routed: ResolvedRequest,
     given: CheckedBody,
-    { method, headers, signal }: OutgoingRequest,
-  ): Promise<ReadRequest> {
+    outgoing: OutgoingRequest,
+  ): Promise<AllowedRequest> {
+    const { method, signal } = outgoing;
     const read = await readRequest(context, routed, method, given, signal);
     const { call, body } = read;
     const { isLookUp: lookUp = false } = call;
+    const content = contentOf(body);
     // All at once, so that the checks share a request to the PDP.
-    const [hidden] = await Promise.all([
+    const [hidden, decision] = await Promise.all([
       hiddenTools(guard, session, call.declared?.tools ?? [], signal),
-      decideHops(session, call.hops, { ...(signal && { signal }), lookUp }),
+      decideHops(session, call.hops, {
+        ...(signal && { signal }),
+        ...(content !== undefined && { content }),
+        lookUp,
+      }),
     ]);
+    if (!decision) throw new UnsupportedRequestError("The request is no hop that could be decided.");
+    try {
+      const shown = await withoutHidden(read, hidden, outgoing);
+      const asking = session.countsUsage ? askingForUsage(shown.body, outgoing) : undefined;
+      return { ...shown, ...(asking && { body: asking }), asksForUsage: asking !== undefined, decision };
+    } catch (error) {
+      decision.settle("failed");
+      throw error;
+    }
+  }
+
+  /** The body of a chat stream that asks what the answer has used; `undefined` where it needs no asking. */
+  function askingForUsage(body: CheckedBody, { url }: OutgoingRequest): CheckedBody | undefined {
+    if (guard.streamUsage === "leave" || body.kind !== "json" || answerFormat(guard.api, url) !== "chat")
+      return undefined;
+    const value = askForUsage(body.value);
+    return value && { kind: "json", value, text: JSON.stringify(value) };
+  }
+
+  async function withoutHidden(
+    read: ReadRequest,
+    hidden: readonly DeclaredTool[],
+    { headers }: OutgoingRequest,
+  ): Promise<ReadRequest> {
+    const { call, body } = read;
     const [first] = hidden;
     if (!first) return read;
     const chosen = hidden.find(({ name }) => call.declared?.chosenTools.has(name));
@@ -156,4 +214,11 @@ export function guardedFetch({
     if (decision.effect === "allow") throw error;
     return decision.denial;
   }
+}
+
+/** What classifiers look at: the body's text, or the fields of a form. */
+function contentOf(body: CheckedBody): string | undefined {
+  if (body.kind === "json") return body.text;
+  if (body.kind === "none") return undefined;
+  return [...body.form.values()].filter((value) => typeof value === "string").join("\n");
 }

@@ -15,6 +15,8 @@ export interface CallContext {
   readonly created: CreatedResources;
   /** The base URL. */
   readonly endpoint: string;
+  /** Whether policies want to know how much a request may use up. */
+  readonly countsUsage: boolean;
 }
 
 /** A request to a model, and every hop that it is. */
@@ -56,7 +58,10 @@ export function readModelCall(
     named === undefined || named === null ? [] : [named],
     scan.stored,
   );
-  const hops = modelHops(guard, endpoint, action, model, { body: value, scan });
+  const hops = modelHops(guard, endpoint, action, model, {
+    ...{ body: value, scan },
+    ...(context.countsUsage && { length: body.text.length }),
+  });
   const before = continuedCall(context, value);
   if (!before) return { model, action, declared: scan, hops };
   const tools = [...scan.tools, ...(before.declared?.tools ?? [])];

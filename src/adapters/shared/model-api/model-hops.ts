@@ -16,7 +16,7 @@ export function modelHops(
   endpoint: string,
   action: string,
   model: string,
-  request?: { readonly body: JsonObject; readonly scan: RequestScan },
+  request?: { readonly body: JsonObject; readonly scan: RequestScan; readonly length?: number },
 ): readonly Hop[] {
   const { provider, hostedServers } = guard;
   const hopTo = (id: string, action: string, attr: JsonObject): Hop => ({
@@ -28,7 +28,7 @@ export function modelHops(
   if (!request) return [hopTo(model, action, { request: {} })];
 
   const { body, scan } = request;
-  const facts = requestFacts(body, scan);
+  const facts = { ...requestFacts(body, scan), ...usageFacts(request) };
   const stored = scan.stored.map((object) => storedModel(guard, object));
   return [
     ...[...new Set([model, ...scan.models, ...stored])].map((id) => hopTo(id, action, { request: facts })),
@@ -50,18 +50,31 @@ export function modelHops(
 /** `R.attr.request`: what policies may want to know of a request, and none of what it says. */
 function requestFacts(body: JsonObject, { tools, hosted }: RequestScan): JsonObject {
   const messages = [body.messages, body.input].find(Array.isArray) as readonly JsonValue[] | undefined;
-  const maxTokens = [body.max_completion_tokens, body.max_output_tokens, body.max_tokens].find(
+  const limits = [body.max_completion_tokens, body.max_output_tokens, body.max_tokens].filter(
     (value) => typeof value === "number",
   );
   return {
     stream: body.stream === true,
-    ...(maxTokens !== undefined && { max_tokens: maxTokens }),
+    // The largest: nobody knows which of several a provider goes by.
+    ...(limits.length > 0 && { max_tokens: Math.max(...limits) }),
     message_count:
       messages?.length ?? (typeof body.input === "string" || typeof body.prompt === "string" ? 1 : 0),
     tools: tools.map(({ name }) => name),
     hosted_tools: hosted.map(({ type }) => type),
     ...(Array.isArray(body.modalities) && { modalities: body.modalities }),
     ...continued(body),
+  };
+}
+
+/** About as many as English takes. Other scripts take fewer; what is reserved is an estimate, and gives way to what the provider says. */
+const CHARACTERS_A_TOKEN = 4;
+
+/** What reservations go by. */
+function usageFacts({ body, length }: { readonly body: JsonObject; readonly length?: number }): JsonObject {
+  if (length === undefined) return {};
+  return {
+    estimated_input_tokens: Math.ceil(length / CHARACTERS_A_TOKEN),
+    ...(typeof body.n === "number" && { choices: body.n }),
   };
 }
 

@@ -51,6 +51,11 @@ export interface ModelGuardOptions {
    * conversations, message threads) still holds the call that was replaced here, and results of batches and runs of assistants are not read.
    */
   readonly answers?: "check" | "pass";
+  /**
+   * Whether a chat stream is asked to say what it has used (`stream_options.include_usage`), for a guard that counts usage. Default `"ask"`; `"leave"` for a
+   * provider that does not know the option: what was reserved is then taken as used.
+   */
+  readonly streamUsage?: "ask" | "leave";
   /** What happens to a request that declares a tool which this principal may never use. Default `"remove"`: the tool is taken out. */
   readonly hiddenTools?: "remove" | "deny";
   /** MCP servers that run at the provider, by URL or connector id, and their names for policies. Others are denied. */
@@ -109,6 +114,7 @@ const shape = {
     ])
     .optional(),
   answers: z.enum(["check", "pass"]).optional(),
+  streamUsage: z.enum(["ask", "leave"]).default("ask"),
   hiddenTools: z.enum(["remove", "deny"]).default("remove"),
   hostedServers: z.record(z.string(), serverName).default({}),
   defaultModels: z.record(z.string(), model).default({}),
@@ -132,6 +138,7 @@ export interface ModelGuard {
   /** Finds where a declared tool belongs; `undefined` where no map was given. */
   readonly originOf: ((name: string) => ToolOrigin | undefined) | undefined;
   readonly answers: "check" | "pass";
+  readonly streamUsage: "ask" | "leave";
   readonly hiddenTools: "remove" | "deny";
   readonly hostedServers: ReadonlyMap<string, string>;
   readonly defaultModels: ReadonlyMap<string, string>;
@@ -160,6 +167,7 @@ export function parseModelGuardOptions(
     provider: parsed.provider ?? api,
     originOf: tools === undefined ? undefined : originReader(tools as ToolMap),
     answers,
+    streamUsage: parsed.streamUsage,
     hiddenTools: parsed.hiddenTools,
     hostedServers: new Map(Object.entries(parsed.hostedServers).map(([url, name]) => [sameUrl(url), name])),
     defaultModels: new Map(Object.entries(parsed.defaultModels)),

@@ -4,24 +4,29 @@ import { EventCutter, parseEvents, type ServerSentEvent } from "../answers/sse";
 /** A chat stream says what it used only if it is asked to. The body that asks; `undefined` where nothing needs to be asked. */
 export function askForUsage(body: JsonObject): JsonObject | undefined {
   const { stream, stream_options: given } = body;
-  const options = given === undefined || given === null ? {} : given;
+  const options = given ?? {};
   if (stream !== true || !isJsonObject(options) || options.include_usage === true) return undefined;
   return { ...body, stream_options: { ...options, include_usage: true } };
 }
 
 /** The stream without the chunk that was asked for: an agent that did not ask would look for a choice in it. */
-export function withoutUsageChunk(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+export function withoutUsageChunk(response: Response): Response {
+  const { body, status, statusText, headers } = response;
+  if (!body || !response.ok) return response;
   const decoder = new TextDecoder();
   const encoder = new TextEncoder();
   const cutter = new EventCutter();
   const pass = (text: string, controller: TransformStreamDefaultController<Uint8Array>): void => {
     // Nearly every event says `"usage":null`, and is passed on as it is.
     const kept = text.includes('"usage":{')
-      ? parseEvents(text).filter((event) => !isUsageChunk(event)).map(({ raw }) => raw).join("")
+      ? parseEvents(text)
+          .filter((event) => !isUsageChunk(event))
+          .map(({ raw }) => raw)
+          .join("")
       : text;
     if (kept !== "") controller.enqueue(encoder.encode(kept));
   };
-  return body.pipeThrough(
+  const stream = body.pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
       transform: (chunk, controller) => {
         pass(cutter.take(decoder.decode(chunk, { stream: true })), controller);
@@ -31,6 +36,7 @@ export function withoutUsageChunk(body: ReadableStream<Uint8Array>): ReadableStr
       },
     }),
   );
+  return new Response(stream, { status, statusText, headers });
 }
 
 function isUsageChunk({ data }: ServerSentEvent): boolean {

@@ -1,0 +1,265 @@
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { createGuard, memoryState, type Guard, type GuardOptions } from "hopguard";
+import { redisState } from "hopguard/redis";
+import { revocationHandler } from "hopguard/revocations";
+import { stubPdp } from "hopguard/testing";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import manifest from "../../package.json" with { type: "json" };
+import { serve, type FetchHandler } from "../../examples/shared/serve";
+import { redisBinary, startRedis, type RedisServer } from "../support/redis-server";
+
+const SECRET = "correct-horse-battery-staple-0123";
+const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+
+interface Run {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the command line in a process of its own, as an operator does. */
+function hopguard(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Run> {
+  const { PATH = "" } = process.env;
+  const child = spawn(process.execPath, ["--import", "tsx", MAIN, ...args], {
+    env: { PATH, NO_COLOR: "1", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+const guardWith = (options: Partial<GuardOptions> = {}): Guard =>
+  createGuard({ pdp: stubPdp({ rules: [() => true] }), audit: () => undefined, timeoutMs: 5000, ...options });
+
+async function codeOf(guard: Guard, task = "T-1"): Promise<string> {
+  const session = await guard.session({
+    principal: { id: "u-1", roles: ["clerk"] },
+    agent: { id: "bot" },
+    task: { id: task },
+  });
+  const decision = await session.check({ kind: "mcp_payments", action: "tools/list" });
+  return decision.effect === "allow" ? "allow" : decision.denial.code;
+}
+
+async function serving(handler: FetchHandler): Promise<string> {
+  const server = await serve(handler);
+  onTestFinished(() => server.stop());
+  return `${server.url}/revocations`;
+}
+
+describe("npx hopguard, at a revocationHandler", () => {
+  const mounted = async (options: Partial<GuardOptions> = {}) => {
+    const guard = guardWith(options);
+    const url = await serving(revocationHandler(guard, { authorize: SECRET }));
+    const run = (...args: string[]) => hopguard(args, { HOPGUARD_SECRET: SECRET, HOPGUARD_URL: url });
+    return { guard, url, run };
+  };
+
+  it("revokes, lists and restores, from the next hop on", async () => {
+    const { guard, run } = await mounted();
+    expect(await codeOf(guard)).toBe("allow");
+
+    expect(await run("revocations")).toEqual({ code: 0, stdout: "nothing is revoked\n", stderr: "" });
+    const details = ["--reason", "odd refunds", "--author", "ada"];
+    expect(await run("revoke", "--task", "T-1", ...details)).toEqual({
+      code: 0,
+      stdout: "revoked task T-1\n",
+      stderr: "",
+    });
+    expect(await codeOf(guard)).toBe("revoked");
+    expect(await codeOf(guard, "T-2")).toBe("allow");
+    expect(await run("revoke", "--agent", "other-bot")).toMatchObject({ code: 0 });
+
+    const { stdout } = await run("revocations");
+    expect(stdout).toMatch(/^\S+Z {2}agent other-bot\n\S+Z {2}task T-1 by ada: odd refunds\n$/);
+    const lines = (await run("revocations", "--json")).stdout.trimEnd().split("\n");
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { target: { agent: "other-bot" } },
+      { target: { task: "T-1" }, reason: "odd refunds", author: "ada" },
+    ]);
+
+    expect(await run("restore", "--task", "T-1")).toEqual({
+      code: 0,
+      stdout: "restored task T-1\n",
+      stderr: "",
+    });
+    expect(await codeOf(guard)).toBe("allow");
+  });
+
+  it("prefers the URL that it is given, and says nothing as JSON where there is nothing", async () => {
+    const { url } = await mounted();
+    expect(await hopguard(["revocations", "--url", url, "--json"], { HOPGUARD_SECRET: SECRET })).toEqual({
+      code: 0,
+      stdout: "",
+      stderr: "",
+    });
+  });
+
+  it("shows no character that a terminal would obey", async () => {
+    const { guard, run } = await mounted();
+    await guard.revoke({ task: "T-\u001b[2J" }, { reason: "line one\nline two\u202e" });
+    const { stdout } = await run("revocations");
+    expect(stdout).toMatch(/ {2}task T- \[2J: line one line two\n$/);
+  });
+
+  it("fails, and says what the handler said", async () => {
+    const { guard, url, run } = await mounted();
+    const wrong = { HOPGUARD_SECRET: `${SECRET}x`, HOPGUARD_URL: url };
+    expect(await hopguard(["revoke", "--task", "T-1"], wrong)).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `error: ${url} answered 401: not authorized\n`,
+    });
+    const empty = await run("revoke", "--task", "");
+    expect(empty).toMatchObject({ code: 1, stdout: "" });
+    expect(empty.stderr).toContain("answered 400: body.target.task");
+    expect(await guard.revocations()).toEqual([]);
+  });
+
+  it("fails where the state does not confirm it", async () => {
+    const state = memoryState();
+    const away = () => Promise.reject(new Error("away"));
+    const { run } = await mounted({
+      state: { ...state, revocations: { ...state.revocations, revoke: away } },
+    });
+    const { code, stdout, stderr } = await run("revoke", "--task", "T-1");
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toContain("answered 503: the state has not confirmed this");
+  });
+});
+
+describe("what is no revocationHandler", () => {
+  const env = { HOPGUARD_SECRET: SECRET };
+
+  it.each<[string, () => Response]>([
+    ["a page that is there for every path", () => new Response("<html>")],
+    ["JSON of something else", () => Response.json({ ok: true })],
+    ["another target", () => Response.json({ revoked: { task: "T-2" }, restored: { task: "T-2" } })],
+    ["more than was asked for", () => Response.json({ revoked: { task: "T-1" }, note: "later" })],
+    ["no content", () => new Response(null, { status: 204 })],
+    ["something accepted for later", () => Response.json({ revoked: { task: "T-1" } }, { status: 202 })],
+  ])("proves nothing, and the command fails: %s", async (_case, answer) => {
+    const url = await serving(() => Promise.resolve(answer()));
+    const runs = await Promise.all([
+      hopguard(["revoke", "--task", "T-1", "--url", url], env),
+      hopguard(["restore", "--task", "T-1", "--url", url], env),
+      hopguard(["revocations", "--url", url], env),
+    ]);
+    for (const { code, stdout, stderr } of runs) {
+      expect([code, stdout]).toEqual([1, ""]);
+      expect(stderr).toContain(url);
+    }
+  });
+
+  it("is not told the secret after a redirect", async () => {
+    const told: (string | null)[] = [];
+    const elsewhere = await serving((request) => {
+      told.push(request.headers.get("authorization"));
+      return Promise.resolve(Response.json({ revoked: { task: "T-1" } }));
+    });
+    const url = await serving(() => Promise.resolve(Response.redirect(elsewhere, 307)));
+    const { code, stderr } = await hopguard(["revoke", "--task", "T-1", "--url", url], env);
+    expect([code, stderr]).toEqual([1, `error: ${url} answered 307\n`]);
+    expect(told).toEqual([]);
+  });
+
+  it("or is not there at all, which is said in so many words", async () => {
+    const server = await serve(() => Promise.resolve(Response.json({})));
+    await server.stop();
+    const { code, stderr } = await hopguard(["revoke", "--task", "T-1", "--url", server.url], env);
+    expect(code).toBe(1);
+    expect(stderr).toContain("ECONNREFUSED");
+  });
+});
+
+describe("npx hopguard, used wrongly", () => {
+  it.each<[string, readonly string[], RegExp]>([
+    ["without a command", [], /Usage: hopguard/],
+    ["with a command that is none", ["revoek"], /unknown command 'revoek'/],
+    ["with an option that is none", ["revoke", "--tsk", "T-1"], /unknown option '--tsk'/],
+    ["without a target", ["revoke", "--url", "http://localhost:1"], /exactly one of --task/],
+    ["with two targets", ["revoke", "--task", "T-1", "--agent", "bot"], /exactly one of --task/],
+    ["with a target that is not named", ["restore", "T-1"], /too many arguments/],
+    ["without a place", ["revoke", "--task", "T-1"], /--url or --redis/],
+    [
+      "with two places",
+      ["revocations", "--url", "http://localhost:1", "--redis", "redis://localhost:1"],
+      /cannot be used with/,
+    ],
+    ["with a place that is none", ["revocations", "--url", "localhost"], /expected an http\(s\) URL/],
+    ["without the secret", ["revoke", "--task", "T-1", "--url", "http://localhost:1"], /set HOPGUARD_SECRET/],
+    ["with a Redis that is none", ["revocations", "--redis", "http://localhost"], /redisState\.url/],
+  ])("%s says so on stderr, and fails", async (_case, args, message) => {
+    const { code, stdout, stderr } = await hopguard(args);
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(message);
+  });
+
+  it("helps where it is asked", async () => {
+    const help = await hopguard(["--help"]);
+    expect(help).toMatchObject({ code: 0, stderr: "" });
+    for (const command of ["revoke", "restore", "revocations"]) expect(help.stdout).toContain(command);
+    const revoke = await hopguard(["revoke", "--help"]);
+    expect(revoke).toMatchObject({ code: 0, stderr: "" });
+    for (const option of [
+      "--task",
+      "--session",
+      "--agent",
+      "--principal",
+      "HOPGUARD_URL",
+      "HOPGUARD_SECRET",
+    ]) {
+      expect(revoke.stdout).toContain(option);
+    }
+    expect(await hopguard(["--version"])).toEqual({ code: 0, stdout: `${manifest.version}\n`, stderr: "" });
+  });
+});
+
+const binary = redisBinary();
+
+describe.skipIf(binary === undefined)("npx hopguard, at the Redis that guards share", () => {
+  let redis: RedisServer;
+  beforeAll(async () => {
+    redis = await startRedis(binary ?? "");
+  });
+  afterAll(() => redis.stop());
+
+  it("revokes, lists and restores without any of their processes", async () => {
+    const state = redisState({ url: redis.url, namespace: "desk" });
+    onTestFinished(() => state.close());
+    const guard = guardWith({ state });
+    const run = (...args: string[]) =>
+      hopguard([...args, "--namespace", "desk"], { HOPGUARD_REDIS: redis.url });
+    expect(await codeOf(guard)).toBe("allow");
+    expect(await run("revoke", "--principal", "u-1", "--reason", "left the company")).toEqual({
+      code: 0,
+      stdout: "revoked principal u-1\n",
+      stderr: "",
+    });
+    expect(await codeOf(guard)).toBe("revoked");
+    expect((await run("revocations")).stdout).toMatch(/Z {2}principal u-1: left the company\n$/);
+    expect((await hopguard(["revocations", "--redis", redis.url])).stdout).toBe("nothing is revoked\n");
+    expect(await run("restore", "--principal", "u-1")).toMatchObject({ code: 0 });
+    expect(await codeOf(guard)).toBe("allow");
+    expect((await run("revoke", "--task", "")).stderr).toMatch(/revoke\.task/);
+  });
+
+  it("fails where Redis is away", async () => {
+    const { code, stdout, stderr } = await hopguard([
+      "revoke",
+      "--task",
+      "T-1",
+      "--redis",
+      "redis://127.0.0.1:1",
+    ]);
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toContain("ECONNREFUSED");
+  });
+});
