@@ -2,10 +2,10 @@ import { cpus } from "node:os";
 import { check, list1000, parallel50 } from "./decisions";
 import { floor, grpc } from "./others";
 import { memory } from "./memory";
-import { stream } from "./stream";
+import { stream, streamTools } from "./stream";
 import { startWorkload } from "./workload";
 
-const BENCHMARKS = { check, parallel50, list1000, stream, grpc, floor, memory };
+const BENCHMARKS = { check, parallel50, list1000, stream, stream_tools: streamTools, grpc, floor, memory };
 type Name = keyof typeof BENCHMARKS;
 
 const USAGE = `npm run bench [-- [--json] [NAME ...]]
