@@ -17,8 +17,6 @@ export interface HttpJsonOptions extends ProviderOptions {
   readonly params?: (input: EnrichmentInput) => Readonly<Record<string, unknown>>;
   /** Headers of the request: credentials, most likely. */
   readonly headers?: (input: EnrichmentInput) => MaybePromise<Readonly<Record<string, string>>>;
-  /** What the policy gets of the answer. Default: all of it. */
-  readonly select?: (answer: unknown, input: EnrichmentInput) => unknown;
   /** Default the global `fetch`. */
   readonly fetch?: typeof fetch;
   /** The longest answer, in characters. Default 65,536. */
@@ -32,7 +30,6 @@ const optionsSchema = providerSchema
       .refine(isTemplate, "expected an http(s) URL, with placeholders in its path or query only"),
     params: aFunction<NonNullable<HttpJsonOptions["params"]>>().optional(),
     headers: aFunction<NonNullable<HttpJsonOptions["headers"]>>().optional(),
-    select: aFunction<NonNullable<HttpJsonOptions["select"]>>().optional(),
     fetch: aFunction<typeof fetch>().optional(),
     maxLength: z.int().positive().default(DEFAULT_MAX_LENGTH),
   })
@@ -52,7 +49,6 @@ export function httpJson(options: HttpJsonOptions): AttributeProvider {
     url,
     params,
     headers,
-    select = (answer: unknown): unknown => answer,
     fetch = globalThis.fetch,
     maxLength,
     ...provider
@@ -60,8 +56,8 @@ export function httpJson(options: HttpJsonOptions): AttributeProvider {
 
   const provide = async (input: EnrichmentInput): Promise<unknown> => {
     const address = fill(url, params?.(input) ?? {});
-    const request = { headers: (await headers?.(input)) ?? {}, signal: input.signal, fetch, maxLength };
-    return select(await fetchJson(address, request), input);
+    const given = (await headers?.(input)) ?? {};
+    return fetchJson(address, { headers: given, signal: input.signal, fetch, maxLength });
   };
   return { ...provider, provide } as AttributeProvider;
 }

@@ -3,10 +3,20 @@ import { check, list1000, parallel50 } from "./decisions";
 import { floor, grpc } from "./others";
 import { memory } from "./memory";
 import { state } from "./state";
-import { stream } from "./stream";
+import { stream, streamTools } from "./stream";
 import { startWorkload } from "./workload";
 
-const BENCHMARKS = { check, parallel50, list1000, stream, state, grpc, floor, memory };
+const BENCHMARKS = {
+  check,
+  parallel50,
+  list1000,
+  stream,
+  stream_tools: streamTools,
+  state,
+  grpc,
+  floor,
+  memory,
+};
 type Name = keyof typeof BENCHMARKS;
 
 const USAGE = `npm run bench [-- [--json] [NAME ...]]

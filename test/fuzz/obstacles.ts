@@ -106,6 +106,7 @@ export function stateOf({ state }: Circumstances): StateStore {
     throw new Error("broken at 10.0.0.7:6379");
   };
   return {
+    ...sound,
     revocations: { ...sound.revocations, ...(state === "revocations fail" && { find: fails }) },
     session: (id, startedAt) => ({
       ...sound.session(id, startedAt),

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ConfigurationError } from "hopguard";
 import { argumentsOf, httpJson, type HttpJsonOptions } from "hopguard/enrichment";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import * as z from "zod";
 import { serve, type LoopbackServer } from "../../examples/shared/serve";
 import { enriched } from "../support/enriched";
 
@@ -49,12 +50,15 @@ describe("an HTTP service", () => {
     expect(request?.headers.get("accept")).toBe("application/json");
   });
 
-  it("gives the policy what the operator selects", async () => {
-    const select = (answer: unknown) => ({
-      owningTeamID: (answer as { owner: { team: string } }).owner.team,
+  it("gives the policy what the operator's schema makes of its answer", async () => {
+    const schema = z
+      .object({ owner: z.object({ team: z.string() }) })
+      .transform(({ owner }) => ({ owningTeamID: owner.team }));
+    expect((await enriched(project({ schema }), "web")).facts).toEqual({
+      project: { owningTeamID: "team-7" },
     });
-    const { facts } = await enriched(project({ select }), "web");
-    expect(facts).toEqual({ project: { owningTeamID: "team-7" } });
+    respond = () => Response.json({ owner: null });
+    expect((await enriched(project({ schema }), "web")).code).toBe("enrichment_failed");
   });
 
   it("is asked for what the model named, and not for what it would like", async () => {

@@ -132,42 +132,43 @@ describe("data_residency", () => {
     { model: "gpt-4o-mini", baseURL: europe.openaiBaseURL, region: "eu" },
     { model: "gpt-4o-mini", baseURL: america.openaiBaseURL, region: "us" },
   ];
-  const personal = "Refund to DE89 3704 0044 0532 0130 00, please";
-
-  /** An adapter of the application's own: it says what the request holds, and sends it if it may. */
-  async function send(session: Session, content: string, { openaiBaseURL: endpoint }: LocalProvider) {
-    const body = JSON.stringify(saying(content));
-    const hop = { kind: "llm_model", id: "gpt-4o-mini", action: "completion", attr: { endpoint } };
-    const decision = await session.check(hop, { content: body });
-    if (decision.effect === "deny") return decision.denial;
-    const headers = { "content-type": "application/json" };
-    const response = await fetch(`${endpoint}/chat/completions`, { method: "POST", headers, body });
-    decision.settle(response.ok ? "done" : "failed");
-    return response.status;
-  }
+  const IBAN = "DE89 3704 0044 0532 0130 00";
+  const personal = saying(`Refund to ${IBAN}, please`);
+  const harmless = saying("What is a refund?");
+  const nobodySaid = "nobody has said what this request holds, or where the model runs";
 
   it("sends personal data of the EU to the EU only, and says where it may go", async () => {
     const session = await open("data_residency", analyst, { classifiers, modelFacts: modelFacts() });
-    expect(await send(session, personal, america)).toMatchObject({
+    expect(await denialOf(openai(session, america).create(personal))).toMatchObject({
       code: "policy_denied",
       reason: "this request holds personal data of the EU, and the model runs elsewhere",
       remediation: { type: "use_endpoint", region: "eu" },
     });
     expect(america.requests).toEqual([]);
-    expect(await send(session, personal, europe)).toBe(200);
-    expect(await send(session, "What is a refund?", america)).toBe(200);
+    await openai(session, europe).create(personal);
+    await openai(session, america).create(harmless);
     expect([europe.requests.length, america.requests.length]).toEqual([1, 1]);
   });
 
+  it("finds it wherever in the request it stands", async () => {
+    const session = await open("data_residency", analyst, { classifiers, modelFacts: modelFacts() });
+    const tool = { type: "function" as const, function: { name: "refund", description: `Pays to ${IBAN}` } };
+    for (const more of [{ metadata: { note: IBAN } }, { tools: [tool] }, { stop: IBAN }]) {
+      expect(await denialOf(openai(session, america).create({ ...harmless, ...more }))).toMatchObject({
+        code: "policy_denied",
+      });
+    }
+    expect(america.requests).toEqual([]);
+  });
+
   it("sends nothing out of the EU where nobody says what it holds, nor where nobody says where that is", async () => {
-    const reason = "nobody has said what this request holds, or where the model runs";
     const unclassified = await open("data_residency", analyst, { modelFacts: modelFacts() });
-    expect(await send(unclassified, "What is a refund?", america)).toMatchObject({ reason });
+    expect((await denialOf(openai(unclassified, america).create(harmless))).reason).toBe(nobodySaid);
     const somewhere = await open("data_residency", analyst, { classifiers });
-    expect(await send(somewhere, personal, europe)).toMatchObject({ reason });
+    expect((await denialOf(openai(somewhere, europe).create(personal))).reason).toBe(nobodySaid);
     const silent = [{ name: "silent", timeoutMs: 20, classify: () => new Promise<never>(() => undefined) }];
     const waiting = await open("data_residency", analyst, { classifiers: silent, modelFacts: modelFacts() });
-    expect(await send(waiting, personal, europe)).toMatchObject({ code: "enrichment_failed" });
+    expect((await denialOf(openai(waiting, europe).create(personal))).code).toBe("enrichment_failed");
     expect([...europe.requests, ...america.requests]).toEqual([]);
   });
 });

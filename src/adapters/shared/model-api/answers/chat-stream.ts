@@ -46,9 +46,8 @@ export class ChatStream implements StreamReview {
 
   /** `raw` is the event as it came, if it is of this choice alone. */
   #readChoice(chunk: JsonObject, choice: JsonValue | undefined, raw: string | undefined): void {
-    const asItCame = (): string => raw ?? writeEvent(JSON.stringify(chunk), undefined);
     if (choice === undefined) {
-      this.writes.add(asItCame);
+      this.writes.pass(raw ?? write(chunk));
       return;
     }
     if (!isJsonObject(choice)) throw unreadable("has a choice that is not an object");
@@ -60,21 +59,20 @@ export class ChatStream implements StreamReview {
     const key = Number(index);
     const held = this.#held.get(key) ?? (hasCalls ? new HeldCalls(this.checks) : undefined);
     if (!held || (!hasCalls && reason === null)) {
-      this.writes.add(asItCame);
+      this.writes.pass(raw ?? write(chunk));
       return;
     }
-
-    // Counted once, at the end.
-    const { usage, ...head } = chunk;
-    const write = (choice: JsonObject, rest: JsonObject = {}): string =>
-      writeEvent(JSON.stringify({ ...head, choices: [choice], ...rest }), undefined);
-    const hasText = typeof said.content === "string" && said.content !== "";
-    // Text flows on at once; the call that came with it is held.
-    if (hasText) this.writes.add(() => write({ ...choice, delta: said, finish_reason: null }));
-    held.take({ calls, legacy, ...(hasText ? { said: {}, raw: undefined } : { said, raw }) });
     this.#held.set(key, held);
-    if (reason === null) return;
+    if (typeof said.content === "string" && said.content !== "") {
+      // Text flows on at once; the call that came with it is held.
+      this.writes.pass(write({ ...chunk, choices: [{ ...choice, delta: said, finish_reason: null }] }));
+      held.take({ calls, legacy, said: {}, raw: undefined });
+    } else held.take({ calls, legacy, said, raw });
+    if (reason !== null) this.#release(key, held, chunk, choice);
+  }
 
+  /** Writes the calls of a choice that has ended. */
+  #release(key: number, held: HeldCalls, chunk: JsonObject, choice: JsonObject): void {
     this.#held.delete(key);
     const decided = held.decide();
     this.writes.add(async () => {
@@ -82,9 +80,18 @@ export class ChatStream implements StreamReview {
       const { kept, asTheyCame, deltas } = await decided(first);
       this.#released.set(key, first + kept);
       if (asTheyCame !== undefined) return asTheyCame;
-      const texts = deltas.map((delta) => write({ index: key, delta, finish_reason: null }));
+      // Counted once, at the end.
+      const { usage: _usage, ...head } = chunk;
+      const told = deltas.map((delta) =>
+        write({ ...head, choices: [{ index: key, delta, finish_reason: null }] }),
+      );
+      const { finish_reason: reason = null } = choice;
       const end = { ...choice, delta: {}, finish_reason: first + kept > 0 ? reason : mendedReason(reason) };
-      return texts.join("") + write(end, usage === undefined ? {} : { usage });
+      return told.join("") + write({ ...chunk, choices: [end] });
     });
   }
+}
+
+function write(chunk: JsonObject): string {
+  return writeEvent(JSON.stringify(chunk), undefined);
 }
