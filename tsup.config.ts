@@ -10,6 +10,7 @@ export default defineConfig({
     cli: "src/cli/main.ts",
     enrichment: "src/enrichment/index.ts",
     fetch: "src/adapters/fetch/index.ts",
+    identity: "src/identity/index.ts",
     mcp: "src/adapters/mcp/index.ts",
     openai: "src/adapters/openai/index.ts",
     pdp: "src/pdp/launcher/index.ts",

@@ -2,6 +2,7 @@
  * The ports: what the core needs from the rooms around it. They implement these interfaces; the core imports none of them.
  */
 import type { AuditRecord } from "./audit-record";
+import type { AuthorizationDetails } from "./grant";
 import type { HopSnapshot } from "./hop";
 import type { JsonObject, JsonValue } from "./json";
 import type { Authentication, PdpPrincipal, PrincipalInput } from "./principal";
@@ -69,12 +70,52 @@ export interface PolicyDecisionPoint {
 export interface VerifiedIdentity {
   readonly principal: PrincipalInput;
   readonly auth: Authentication;
+  /** Milliseconds since 1970. Looked at on every hop: from then on the token proves nothing. */
+  readonly expiresAt?: number;
+  /** Milliseconds since 1970. A revocation may end only what was issued before it. */
+  readonly issuedAt?: number;
+  /** The logins that the token stems from, each by a name that no other login has: a logout revokes it. */
+  readonly logins?: readonly string[];
+  /** Who acts, by the token's own word (RFC 8693, `act`). Another agent may not use it. */
+  readonly actor?: string;
+  /** What the token is limited to (RFC 9396). Absent: policies alone say what its bearer may do. Empty: nothing. */
+  readonly authorizationDetails?: readonly AuthorizationDetails[];
 }
 
 /** Proves who a token speaks for. Asked on every hop, so that an expired token ends the session's authority. */
 export interface IdentityVerifier {
   /** Rejects when the token does not prove an identity. */
   verify(token: string): Promise<VerifiedIdentity>;
+}
+
+/** Signs delegations, so that an agent in another process can take them up, and verifies them there. */
+export interface DelegationTokens {
+  /** A token for the agent `audience`, which expires at `expiresAt`, in milliseconds since 1970. */
+  sign(
+    delegation: JsonObject,
+    options: { readonly audience: string; readonly expiresAt: number },
+  ): Promise<string>;
+  /** Answers with what was signed, and for whom. Rejects when the token proves no delegation. */
+  verify(token: string): Promise<{ readonly delegation: unknown; readonly audience: string }>;
+}
+
+/** What an assertion says of a hop that was allowed. */
+export interface AssertedHop {
+  readonly subject: string;
+  readonly agent: string;
+  /** Agents that the work passed through, the first delegator first. */
+  readonly chain: readonly string[];
+  readonly task?: string;
+  readonly session: string;
+  readonly decisionId: string;
+  readonly hop: { readonly kind: string; readonly name: string; readonly action: string };
+  /** SHA-256 of the canonical JSON of the arguments, as `sha-256:<hex>`. */
+  readonly argumentsDigest?: string;
+}
+
+/** Signs what was decided, so that a service further on can check it again. */
+export interface AssertionSigner {
+  sign(asserted: AssertedHop, audience: string): Promise<string>;
 }
 
 // ---------------------------------------------------------------------------------------------------------------- enrichment
@@ -129,6 +170,10 @@ export interface RevocationTarget {
   readonly task?: string;
   readonly agent?: string;
   readonly principal?: string;
+  /** A delegation, and with it every one below. */
+  readonly delegation?: string;
+  /** A login at an identity provider, and with it every session that was opened with a token of it. */
+  readonly login?: string;
 }
 
 /** Authority that has been withdrawn. */
@@ -140,11 +185,15 @@ export interface Revocation {
   readonly at: string;
   /** ISO 8601; it may be forgotten then. Without it, never. */
   readonly expires_at?: string;
+  /** ISO 8601. Ends only what was issued before, so that whoever logs in again may go on. Without it, everything. */
+  readonly issued_before?: string;
 }
 
 /** What a hop's authority rests on. */
 export interface Authority {
   readonly targets: readonly RevocationTarget[];
+  /** When the identity behind it was issued, or the session begun; in milliseconds since 1970. Default: before any revocation. */
+  readonly issuedAt?: number;
   /** A task that must be registered and alive, too. */
   readonly task?: string;
 }
