@@ -11,6 +11,7 @@ const rooms = [
   { target: "./src/adapters", from: "./src/audit" },
   { target: "./src/adapters", from: "./src/state" },
   { target: "./src/enrichment", from: "./src", except: ["./core", "./enrichment", "./index.ts"] },
+  { target: "./src/identity", from: "./src", except: ["./core", "./identity", "./index.ts"] },
   { target: "./src/revocations", from: "./src", except: ["./core", "./revocations", "./index.ts"] },
   { target: "./src/cli", from: "./src", except: ["./core", "./state", "./cli", "./index.ts"] },
 ];
