@@ -14,6 +14,8 @@ export type { TokenUsage } from "./core/usage";
 export type { RevocationDetails } from "./core/revocation";
 export type { SessionOptions } from "./core/session-options";
 export type { Session } from "./core/session";
+export type { DelegateOptions } from "./core/delegate";
+export type { AuthorizationDetails, GrantConstraint } from "./core/grant";
 export type { CheckOptions } from "./core/context";
 export type {
   Candidates,
@@ -49,13 +51,17 @@ export type {
   PdpPrincipal,
   PrincipalInput,
   TaskInput,
+  TokenSource,
 } from "./core/principal";
 export type { StandardIssue, StandardResult, StandardSchema } from "./core/standard-schema";
 export type { AuditFlag, AuditRecord } from "./core/audit-record";
 export type {
+  AssertedHop,
+  AssertionSigner,
   AttributeProvider,
   AuditSink,
   Authority,
+  DelegationTokens,
   EnrichmentInput,
   HopEnd,
   HopStanding,

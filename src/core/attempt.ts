@@ -15,6 +15,7 @@ const FAILURE_CODES = {
   identity: "unauthenticated",
   revocation: "state_unavailable",
   arguments: "arguments_invalid",
+  delegation: "delegation_invalid",
   enrichment: "enrichment_failed",
   guardrails: "guardrail_denied",
   counting: "state_unavailable",
@@ -60,6 +61,7 @@ function toRefusal(error: unknown, stage: Stage, signal: AbortSignal | undefined
 /** With `denials: "hide"`, what is hidden, what does not exist and what has changed are refused in the same words. */
 const ALIKE: ReadonlySet<DenialCode> = new Set([
   "policy_denied",
+  "delegation_invalid",
   "unsupported_hop",
   "definition_changed",
   "repeat_denied",

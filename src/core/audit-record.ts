@@ -33,6 +33,8 @@ export interface AuditRecord {
   };
   /** Agents that the work passed through, the first delegator first. */
   readonly chain: readonly string[];
+  /** The delegation by which this agent acts. */
+  readonly delegation?: string;
   readonly task?: string;
   readonly session: string;
   /** The session's count of hops, this one included; 0 where it was denied before it was counted. */

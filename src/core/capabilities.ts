@@ -3,7 +3,8 @@ import type { DenyDecision } from "./decision";
 import type { Denial } from "./denial";
 import { isKindPart, isModelId, isToolName } from "./names";
 import type { ToolEffect } from "./hop";
-import { least, lookUp, type Answer, type Question, type Visibility } from "./visibility";
+import { lookUp, type Answer, type Question } from "./visibility";
+import { least, type Visibility } from "./visibility-cache";
 
 /** What to ask about. Names are the operator's; tools are listed under the server or toolset they belong to. */
 export interface Candidates {

@@ -1,24 +1,28 @@
 import type { AuditFlag } from "./audit-record";
 import type { Classifier } from "./classification";
 import type { Degradation } from "./degradation";
+import type { DelegationRules } from "./delegation";
 import type { DenialCode } from "./denial";
 import type { EnrichedPrincipals } from "./enriched-principals";
+import type { HopSnapshot } from "./hop";
+import type { Identified } from "./identification";
 import type { JsonLimits } from "./json";
 import type {
   AuditSink,
   AttributeProvider,
   Guardrail,
+  AssertionSigner,
+  DelegationTokens,
   MaybePromise,
   PolicyDecisionPoint,
-  SessionCounter,
   StateStore,
 } from "./ports";
-import type { Agent, CheckedPrincipal, Task } from "./principal";
 import type { ModelAliases } from "./model-aliases";
 import type { ModelFacts } from "./model-facts";
 import type { RememberedAnswers } from "./remembered-answers";
 import type { UsageOptions } from "./usage";
 import type { RepeatedDenials, RepeatOptions } from "./repeated-denials";
+import type { Run } from "./session-context";
 import type { StandardSchema } from "./standard-schema";
 import type { VisibilityCache } from "./visibility-cache";
 
@@ -28,6 +32,8 @@ export interface GuardContext {
   readonly state: StateStore;
   readonly audit: AuditSink;
   readonly agents: "context" | "principal";
+  readonly delegation: DelegationRules & { readonly tokens: DelegationTokens | undefined };
+  readonly assertions: AssertionSigner | undefined;
   readonly denials: "explain" | "hide";
   readonly models: ModelAliases;
   readonly repeats: RepeatOptions | false;
@@ -50,19 +56,15 @@ export interface GuardContext {
   readonly clock: () => Date;
 }
 
-export interface SessionContext {
+export interface SessionContext extends Run {
   readonly guard: GuardContext;
-  readonly id: string;
-  readonly agent: Agent;
-  readonly task: Task | undefined;
-  readonly counter: SessionCounter;
   readonly visibility: VisibilityCache;
   readonly repeatedDenials: RepeatedDenials | undefined;
   readonly remembered: RememberedAnswers;
   readonly enriched: EnrichedPrincipals;
   readonly annotations: Readonly<Record<string, string>>;
-  /** Whom to ask the PDP about; verified anew on every hop where there is a token. The same objects while nothing has changed. */
-  identify(): MaybePromise<readonly [CheckedPrincipal, ...CheckedPrincipal[]]>;
+  /** Whom to ask the PDP about; verified anew on every hop where there is a token. */
+  identify(): MaybePromise<Identified>;
 }
 
 /** Options of one check. */
@@ -85,4 +87,6 @@ export interface CheckOptions {
 /** What the core itself may say of a check, beside what a caller may. */
 export interface DecideOptions extends CheckOptions {
   readonly flags?: readonly AuditFlag[];
+  /** Takes the place of the grants' check for the hop that hands authority on, which is held against them by its own rules. */
+  readonly withinGrants?: (identified: Identified, hop: HopSnapshot) => Promise<void>;
 }

@@ -2,12 +2,10 @@ import type { SessionContext } from "./context";
 import { within } from "./deadline";
 import type { Evaluation } from "./evaluation";
 import type { HopSnapshot } from "./hop";
+import type { Identified } from "./identification";
 import type { HopStanding, Usage } from "./ports";
-import type { CheckedPrincipal } from "./principal";
 import { authorityOf, refuse } from "./revocation";
 import { accountsOf, difference, NO_USAGE, priced, reservation, type TokenUsage } from "./usage";
-
-type Checked = readonly [CheckedPrincipal, ...CheckedPrincipal[]];
 
 /**
  * Counts an attempt and reserves what it may use up, in one step with the reading of revocations.
@@ -18,12 +16,12 @@ export async function begin(
   session: SessionContext,
   evaluation: Evaluation,
   hop: HopSnapshot,
-  checked: Checked,
+  identified: Identified,
 ): Promise<void> {
   const { action } = hop;
-  const accounts = accountsFor(session, checked);
+  const accounts = accountsFor(session, identified);
   const reserve = reservation(session.guard, hop, evaluation.modelFacts);
-  const authority = authorityOf(session, checked);
+  const authority = authorityOf(session, identified);
   const begun = session.counter.begin({ action, authority, reserve, accounts });
   const standing = await within(session.guard.timeoutMs, "session state", begun);
   refuse(standing.revocation);
@@ -35,10 +33,10 @@ export async function foresee(
   session: SessionContext,
   evaluation: Evaluation,
   hop: HopSnapshot,
-  checked: Checked,
+  identified: Identified,
 ): Promise<void> {
   const { action } = hop;
-  const accounts = accountsFor(session, checked);
+  const accounts = accountsFor(session, identified);
   const reserve = reservation(session.guard, hop, evaluation.modelFacts);
   const peeked = session.counter.peek(accounts);
   const { session: facts, usage } = await within(session.guard.timeoutMs, "session state", peeked);
@@ -84,7 +82,7 @@ export function settlement(
   }
 }
 
-function accountsFor({ guard, id, agent, task }: SessionContext, [subject]: Checked) {
+function accountsFor({ guard, id, agent, task }: SessionContext, { checked: [subject] }: Identified) {
   if (!guard.usage) return [];
   const ids = { session: id, task: task?.id, principal: subject.principal.id, agent: agent.id };
   return accountsOf(guard.usage, ids, guard.clock().getTime());

@@ -15,6 +15,13 @@ export interface AllowDecision {
    * stands. Only the first word counts. Adapters call it; whoever calls `check` by himself does so too.
    */
   settle(outcome: "done" | "failed", usage?: TokenUsage): void;
+  /**
+   * A short-lived, signed word on this decision for the service that is called (its name is the audience): who acts, for whom, what was
+   * allowed, with which arguments. Adapters put it into the call.
+   *
+   * @throws {ConfigurationError} where the guard has no `assertions`, and for a look-up.
+   */
+  assertion(audience: string): Promise<string>;
 }
 
 /** The hop may not go on. `denial` is what the agent may read. */

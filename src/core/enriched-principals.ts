@@ -35,9 +35,10 @@ function enrichedSubject({ label, principal }: CheckedPrincipal, added: AddedAtt
 
 function enrichedAgent({ label, principal }: CheckedPrincipal, added: AddedAttributes): CheckedPrincipal {
   const subject = object(principal.attr.subject);
+  const isActing = object(principal.attr.agent).id === principal.id;
   return withAttributes(label, principal, {
     ...principal.attr,
-    ...added.agent,
+    ...(isActing && added.agent),
     ...shared(principal.attr, added),
     subject: { ...subject, attr: { ...object(subject.attr), ...added.principal } },
   });

@@ -12,8 +12,10 @@ import { parseOptions } from "./options";
 import { withDeadline } from "./pdp-deadline";
 import { providersInOrder } from "./provider-order";
 import type {
+  AssertionSigner,
   AttributeProvider,
   AuditSink,
+  DelegationTokens,
   Guardrail,
   IdentityVerifier,
   PolicyDecisionPoint,
@@ -37,6 +39,17 @@ export interface GuardOptions {
    * the role `agent`, which must be allowed as well (`"principal"`).
    */
   readonly agents?: "context" | "principal";
+  /**
+   * How agents delegate. `tokens` (`delegationTokens` of `hopguard/identity`) sign a delegation for another process and verify one from there;
+   * `maxDepth`, default 3, is how many links a chain may have; `strict` refuses a delegation of all that the delegating agent has.
+   */
+  readonly delegation?: {
+    readonly tokens?: DelegationTokens;
+    readonly maxDepth?: number;
+    readonly strict?: boolean;
+  };
+  /** Signs what was decided, so that the service that is called can check it again: `assertions` of `hopguard/identity`. */
+  readonly assertions?: AssertionSigner;
   /** Policy information points: what they find out is there for the policy, fresh on every hop unless they say otherwise. */
   readonly enrich?: readonly AttributeProvider[];
   /** Say what kinds of data a request holds: `R.attr.context.data`. */
@@ -117,6 +130,14 @@ const guardSchema = z.strictObject({
   ),
   identity: objectWith<IdentityVerifier>("verify").optional(),
   agents: z.enum(["context", "principal"]).default("context"),
+  delegation: z
+    .strictObject({
+      tokens: objectWith<DelegationTokens>("sign", "verify").optional(),
+      maxDepth: z.int().positive().max(100).default(3),
+      strict: z.boolean().default(false),
+    })
+    .default({ maxDepth: 3, strict: false }),
+  assertions: objectWith<AssertionSigner>("sign").optional(),
   enrich: z.array(hook<AttributeProvider>("provide")).default([]),
   classifiers: z.array(hook<Classifier>("classify")).default([]),
   modelFacts: z.array(modelFactsSchema).default([]),

@@ -1,21 +1,19 @@
 import * as z from "zod";
 import { attempt } from "./attempt";
-import type { SessionContext } from "./context";
+import type { GuardContext, SessionContext } from "./context";
 import { within } from "./deadline";
 import { AuthorizationDeniedError, ConfigurationError } from "./errors";
 import { newEvaluation } from "./evaluation";
 import { parseGuardOptions, type GuardOptions } from "./guard-options";
-import { identification } from "./identification";
+import { takeUpDelegation } from "./delegation-token";
+import { asserted, proven } from "./identification";
 import { parseOptions } from "./options";
-import type { Revocation, RevocationTarget } from "./ports";
-import { identifier } from "./principal";
-import { EnrichedPrincipals } from "./enriched-principals";
-import { RememberedAnswers } from "./remembered-answers";
-import { RepeatedDenials } from "./repeated-denials";
+import type { IdentityVerifier, Revocation, RevocationTarget } from "./ports";
+import { identifier, parseAgent } from "./principal";
 import { newRevocation, parseTarget, type RevocationDetails } from "./revocation";
 import { createSession, type Session } from "./session";
-import { parseSessionOptions, type SessionOptions } from "./session-options";
-import { VisibilityCache } from "./visibility-cache";
+import { sessionContext } from "./session-context";
+import { parseSessionOptions, type OwnRun, type SessionOptions } from "./session-options";
 
 /** A policy enforcement point. One for a process, with a session for each run of an agent. */
 export interface Guard {
@@ -38,6 +36,7 @@ export interface Guard {
 }
 
 const NO_TASK = 'session.task: the guard says tasks: "registered", and this session has none';
+const NO_TOKENS = "session.delegation: needs the guard's option `delegation.tokens` to verify it";
 const lifetime = z.strictObject({ expiresInMs: z.int().positive().exactOptional() });
 
 /**
@@ -52,21 +51,11 @@ export function assembleGuard(given: GuardOptions & Required<Pick<GuardOptions, 
   return Object.freeze<Guard>({
     session: async (given) => {
       const options = parseSessionOptions(given);
-      const { id, agent, task } = options;
-      const session: SessionContext = {
-        guard,
-        id,
-        agent,
-        task,
-        counter: state.session(id, clock()),
-        visibility: new VisibilityCache(guard.visibilityTtlMs),
-        remembered: new RememberedAnswers(),
-        enriched: new EnrichedPrincipals(),
-        repeatedDenials: guard.repeats ? new RepeatedDenials(guard.repeats) : undefined,
-        annotations: annotations(options),
-        identify: identification(options, identity, agents),
-      };
-      if (guard.tasks === "registered" && !task) throw new ConfigurationError(NO_TASK);
+      const session =
+        options.delegation === undefined
+          ? begin(guard, identity, options)
+          : await takeUp(guard, options.delegation);
+      if (guard.tasks === "registered" && !session.task) throw new ConfigurationError(NO_TASK);
       await proveIdentity(session);
       return createSession(session, catalogue);
     },
@@ -88,6 +77,41 @@ export function assembleGuard(given: GuardOptions & Required<Pick<GuardOptions, 
   });
 }
 
+function begin(
+  guard: GuardContext,
+  identity: IdentityVerifier | undefined,
+  { id, principal, agent, task, tokens }: OwnRun,
+): SessionContext {
+  const startedAt = guard.clock();
+  const isAsserted = tokens.subject === undefined && tokens.agent === undefined;
+  const prove =
+    isAsserted && principal
+      ? asserted(principal, startedAt.getTime())
+      : proven(tokens, { principal, agent }, identity, startedAt.getTime());
+  const counter = guard.state.session(id, startedAt);
+  return sessionContext(guard, { id, startedAt, counter, prove, agent, root: agent, task, links: [] });
+}
+
+/** A delegation that proves nothing opens no session, and is recorded as nobody's. */
+async function takeUp(guard: GuardContext, token: string): Promise<SessionContext> {
+  const { tokens } = guard.delegation;
+  if (!tokens) throw new ConfigurationError(NO_TOKENS);
+  const nobody = begin(guard, undefined, {
+    id: crypto.randomUUID(),
+    principal: { id: "unknown", roles: [] },
+    agent: parseAgent({ id: "unknown" }),
+    task: undefined,
+    tokens: { subject: undefined, agent: undefined },
+  });
+  const opening = newEvaluation({ kind: "session", name: "unknown", action: "open" });
+  const taken = await attempt<SessionContext>(nobody, opening, undefined, (enter) => {
+    enter("delegation");
+    return takeUpDelegation(guard, tokens, token);
+  });
+  if ("effect" in taken) throw new AuthorizationDeniedError(taken.denial);
+  return taken;
+}
+
 /** A token that proves nothing opens no session. The refusal is recorded like any other. */
 async function proveIdentity(session: SessionContext): Promise<void> {
   const opening = newEvaluation({ kind: "session", name: session.agent.id, action: "open" });
@@ -96,19 +120,4 @@ async function proveIdentity(session: SessionContext): Promise<void> {
     await within(session.guard.timeoutMs, "identity", session.identify());
   });
   if (refused) throw new AuthorizationDeniedError(refused.denial);
-}
-
-/** What joins the PDP's decision log with our records. */
-function annotations({
-  id,
-  agent,
-  task,
-}: Pick<SessionContext, "id" | "agent" | "task">): Readonly<Record<string, string>> {
-  return Object.freeze({
-    "hopguard.agent": agent.id,
-    "hopguard.session": id,
-    ...(agent.harness !== undefined && { "hopguard.harness": agent.harness }),
-    ...(agent.version !== undefined && { "hopguard.version": agent.version }),
-    ...(task && { "hopguard.task": task.id }),
-  });
 }

@@ -1,48 +1,163 @@
-import type { GuardContext, SessionContext } from "./context";
+import type { GuardContext } from "./context";
+import type { DelegationLink } from "./delegation";
 import { ConfigurationError } from "./errors";
-import type { IdentityVerifier } from "./ports";
-import { checkedPrincipals, type CheckedPrincipal } from "./principal";
-import type { ParsedSessionOptions } from "./session-options";
+import type { Grant } from "./grant";
+import { grantSchema } from "./grant";
+import { parseOptions } from "./options";
+import type { IdentityVerifier, MaybePromise, VerifiedIdentity } from "./ports";
+import {
+  checkedPrincipals,
+  parseAgent,
+  type Agent,
+  type CheckedPrincipal,
+  type PrincipalInput,
+  type Task,
+  type TokenSource,
+} from "./principal";
+import { Refusal } from "./refusal";
 
-type Identify = SessionContext["identify"];
+/** Who a session acts for, and who acts, as far as that is proven. */
+export interface Proof extends VerifiedIdentity {
+  readonly issuedAt: number;
+  /** The acting agent, if its own token was verified: roles and attributes are the token's. */
+  readonly agent?: Agent;
+}
 
-/**
- * How a session knows on whose behalf it acts.
- *
- * @throws {ConfigurationError} for a principal that no policy could be asked about, and for a token that nobody can verify.
- */
-export function identification(
-  { principal, token, agent, task }: ParsedSessionOptions,
-  identity: IdentityVerifier | undefined,
-  agents: GuardContext["agents"],
-): Identify {
-  if (principal) {
-    // The caller's word. The same objects on every hop, so that checks of one session can share a request.
-    const checked = checkedPrincipals({ agent, task, principal, auth: ASSERTED }, agents);
-    return () => checked;
-  }
-  if (!identity || token === undefined) {
-    throw new ConfigurationError("session.token: needs the guard's option `identity` to verify it");
-  }
-  return verified(token, identity, { agent, task }, agents);
+/** Proves it, anew on every hop where there is a token. */
+export type Prove = () => MaybePromise<Proof>;
+
+/** Whom a hop is decided for. */
+export interface Identified {
+  /** The same objects while nothing has changed, so that checks can share a request. */
+  readonly checked: readonly [CheckedPrincipal, ...CheckedPrincipal[]];
+  readonly proof: Proof;
+  /** What limits the hop before any policy: the token's own limit, and the grant of each delegation. */
+  readonly grants: readonly { readonly label: string; readonly grant: Grant }[];
 }
 
 const ASSERTED = { method: "asserted", verified: false } as const;
 
-/** The verifier's word, asked on every hop. The same objects as long as it says the same. */
-function verified(
-  token: string | (() => string | Promise<string>),
-  identity: IdentityVerifier,
-  actors: Pick<ParsedSessionOptions, "agent" | "task">,
-  agents: GuardContext["agents"],
-): Identify {
-  let last:
-    | { readonly key: string; readonly checked: readonly [CheckedPrincipal, ...CheckedPrincipal[]] }
-    | undefined;
+/** The caller's word for it. */
+export function asserted(principal: PrincipalInput, startedAt: number): Prove {
+  const proof: Proof = { principal, auth: ASSERTED, issuedAt: startedAt };
+  return () => proof;
+}
+
+/**
+ * What the tokens prove, that of the subject and that of the agent.
+ *
+ * @throws {ConfigurationError} for a token that nobody can verify.
+ */
+export function proven(
+  tokens: { readonly subject: TokenSource | undefined; readonly agent: TokenSource | undefined },
+  given: { readonly principal: PrincipalInput | undefined; readonly agent: Agent },
+  identity: IdentityVerifier | undefined,
+  startedAt: number,
+): Prove {
+  if (!identity) {
+    const option = tokens.subject === undefined ? "session.agent.token" : "session.token";
+    throw new ConfigurationError(`${option}: needs the guard's option \`identity\` to verify it`);
+  }
+  // Without a token of the subject there is the caller's word.
+  const said: VerifiedIdentity = { principal: given.principal as PrincipalInput, auth: ASSERTED };
+  const verify = async (token: TokenSource): Promise<VerifiedIdentity> =>
+    identity.verify(typeof token === "string" ? token : await token());
+
   return async () => {
-    const proven = await identity.verify(typeof token === "string" ? token : await token());
-    const key = JSON.stringify(proven);
-    if (last?.key !== key) last = { key, checked: checkedPrincipals({ ...proven, ...actors }, agents) };
-    return last.checked;
+    const [subject, agent] = await Promise.all([
+      tokens.subject === undefined ? said : verify(tokens.subject),
+      tokens.agent === undefined ? undefined : verify(tokens.agent),
+    ]);
+    refuseOtherAgent(given.agent.id, subject.actor, agent?.principal.id);
+    const expiresAt = Math.min(subject.expiresAt ?? Infinity, agent?.expiresAt ?? Infinity);
+    return {
+      ...subject,
+      ...(subject.authorizationDetails && {
+        authorizationDetails: parseOptions(
+          grantSchema,
+          "authorization_details",
+          subject.authorizationDetails,
+        ),
+      }),
+      ...(expiresAt !== Infinity && { expiresAt }),
+      issuedAt: subject.issuedAt ?? startedAt,
+      logins: [...(subject.logins ?? []), ...(agent?.logins ?? [])],
+      ...(agent && { agent: verifiedAgent(given.agent, agent.principal) }),
+    };
   };
+}
+
+/** A token that names another agent as the one that acts is somebody else's. */
+function refuseOtherAgent(id: string, ...claimed: readonly (string | undefined)[]): void {
+  for (const other of claimed)
+    if (other !== undefined && other !== id)
+      throw new Refusal("unauthenticated", {
+        detail: `the token is that of the agent ${other}, and not ${id}`,
+      });
+}
+
+function verifiedAgent(given: Agent, { id, roles, attr }: PrincipalInput): Agent {
+  const { harness, version } = given;
+  return parseAgent({
+    id,
+    roles,
+    ...(attr && { attr }),
+    ...(harness !== undefined && { harness }),
+    ...(version !== undefined && { version }),
+  });
+}
+
+/** Who acts in a session, and by which delegations. */
+export interface Acting {
+  readonly agent: Agent;
+  readonly task: Task | undefined;
+  /** The agent that the user set to work. */
+  readonly root: Agent;
+  /** From the user's agent on; the last is the acting agent's. None without delegation. */
+  readonly links: readonly DelegationLink[];
+}
+
+/**
+ * Whom to ask the PDP about, and what limits them.
+ *
+ * @throws {Refusal} where a token or a delegation has expired.
+ */
+export function identification(
+  prove: Prove,
+  acting: Acting,
+  guard: Pick<GuardContext, "agents" | "clock" | "delegation">,
+): () => MaybePromise<Identified> {
+  let last: (Identified & { readonly key: string }) | undefined;
+  const identify = (proof: Proof): Identified => {
+    refuseExpired(proof, acting.links, guard.clock().getTime());
+    if (last?.proof === proof) return last;
+    // A token that was renewed says the same.
+    const key = JSON.stringify([proof.principal, proof.auth, proof.agent]);
+    const checked =
+      last?.key === key
+        ? last.checked
+        : checkedPrincipals({ ...acting, proof, maxDepth: guard.delegation.maxDepth }, guard.agents);
+    const ofToken = proof.authorizationDetails;
+    const grants = [
+      ...(ofToken ? [{ label: "subject", grant: ofToken }] : []),
+      ...acting.links.map(({ agent, grant }) => ({ label: agent.id, grant })),
+    ];
+    last = { key, checked, proof, grants };
+    return last;
+  };
+  return () => {
+    const proof = prove();
+    return proof instanceof Promise ? proof.then(identify) : identify(proof);
+  };
+}
+
+function refuseExpired({ expiresAt }: Proof, links: readonly DelegationLink[], now: number): void {
+  if (expiresAt !== undefined && expiresAt <= now)
+    throw new Refusal("unauthenticated", { detail: "the token has expired" });
+  const expired = links.find((link) => link.expires_at <= now);
+  if (expired)
+    throw new Refusal("delegation_invalid", {
+      reason: "The delegation has expired.",
+      refusedBy: expired.agent.id,
+    });
 }

@@ -1,3 +1,4 @@
+import { assertion } from "./assertion";
 import { attempt } from "./attempt";
 import { classify } from "./classification";
 import type { DecideOptions, GuardContext, SessionContext } from "./context";
@@ -9,6 +10,7 @@ import { enrich } from "./enrichment";
 import { newEvaluation, type Evaluation } from "./evaluation";
 import { applyGuardrails } from "./guardrails";
 import { describeHop, readHop, snapshotHop, withValidArguments, type Hop } from "./hop";
+import { refuseBeyondGrants } from "./granted";
 import { factsOf } from "./model-facts";
 import { PdpError } from "./pdp-error";
 import { askPdp } from "./policy";
@@ -35,11 +37,12 @@ export async function decide(session: SessionContext, given: Hop, options: Decid
       : snapshotHop(read, evaluation.decisionId, guard.limits);
 
     enter("identity");
-    const proven = (evaluation.checked = await within(guard.timeoutMs, "identity", session.identify()));
+    const identified = await within(guard.timeoutMs, "identity", session.identify());
+    const proven = (evaluation.checked = identified.checked);
 
     enter("revocation");
     // Where that takes a round trip, it is read with the counting below.
-    if (!guard.state.isRemote || taken instanceof Refusal) await refuseRevoked(session, proven);
+    if (!guard.state.isRemote || taken instanceof Refusal) await refuseRevoked(session, identified);
 
     if (taken instanceof Refusal) throw taken;
     const { hop: asRead, refusal } = taken;
@@ -53,6 +56,10 @@ export async function decide(session: SessionContext, given: Hop, options: Decid
     evaluation.hop = hop;
     if (hop.attr.arguments !== undefined) evaluation.digest = digestJson(hop.attr.arguments);
 
+    enter("delegation");
+    if (options.withinGrants) await options.withinGrants(identified, hop);
+    else refuseBeyondGrants(identified, hop, evaluation);
+
     enter("enrichment");
     const added = await enrich(session, evaluation, hop, proven[0].principal, signal);
     const checked = (evaluation.checked = session.enriched.of(proven, added));
@@ -62,7 +69,7 @@ export async function decide(session: SessionContext, given: Hop, options: Decid
     await applyGuardrails(guard, evaluation, hop, checked[0].principal, signal);
 
     enter("counting");
-    await (lookUp ? foresee : begin)(session, evaluation, hop, checked);
+    await (lookUp ? foresee : begin)(session, evaluation, hop, identified);
 
     enter("decision");
     await askPdp(session, evaluation, hop, checked, signal)
@@ -75,7 +82,7 @@ export async function decide(session: SessionContext, given: Hop, options: Decid
 
     // The answer took its time; authority may have been withdrawn meanwhile.
     enter("revocation");
-    await refuseRevoked(session, checked);
+    await refuseRevoked(session, identified);
 
     enter("record");
     await within(guard.timeoutMs, "audit", guard.audit.write(await auditRecord(session, evaluation)));
@@ -86,6 +93,7 @@ export async function decide(session: SessionContext, given: Hop, options: Decid
       hop,
       ...(evaluation.flags.includes("degraded") && { degraded: true as const }),
       settle: settlement(session, evaluation, hop),
+      assertion: assertion(session, evaluation),
     });
   });
 }

@@ -95,8 +95,10 @@ export interface DelegationTokens {
     delegation: JsonObject,
     options: { readonly audience: string; readonly expiresAt: number },
   ): Promise<string>;
-  /** Answers with what was signed, and for whom. Rejects when the token proves no delegation. */
-  verify(token: string): Promise<{ readonly delegation: unknown; readonly audience: string }>;
+  /** Answers with what was signed, for whom and until when. Rejects when the token proves no delegation. */
+  verify(
+    token: string,
+  ): Promise<{ readonly delegation: unknown; readonly audience: string; readonly expiresAt: number }>;
 }
 
 /** What an assertion says of a hop that was allowed. */

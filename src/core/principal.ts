@@ -1,5 +1,7 @@
 import * as z from "zod";
 import { parseOptions } from "./options";
+import type { DelegationLink } from "./delegation";
+import type { Proof } from "./identification";
 import { isJsonObject, snapshot, type JsonObject, type JsonValue } from "./json";
 
 /** How the identity is known; the policy reads it as `P.attr.auth`. */
@@ -28,7 +30,15 @@ export interface AgentInput {
   /** The product or framework that runs the agent. */
   readonly harness?: string;
   readonly version?: string;
+  /**
+   * The agent's own token (a JWT-SVID, say), verified by the guard's `identity` on every hop; roles and attributes are then the token's. A
+   * function is asked on every hop and may renew it. Default: the agent is who you say.
+   */
+  readonly token?: TokenSource;
 }
+
+/** A token, or what answers with one that is still good. */
+export type TokenSource = string | (() => string | Promise<string>);
 
 /** What the agent was set to work on. Its facts stand beside its id, as in `P.attr.task.ticket_id`. */
 export interface TaskInput {
@@ -106,17 +116,26 @@ const agentSchema = z.strictObject({
 });
 const taskSchema = z.strictObject({ id: identifier, attr: attributes(["id"]) });
 
+/** @throws {ConfigurationError} naming the field, as in `principal.roles`. */
+export const parsePrincipal = (input: unknown): PrincipalInput & { readonly attr: JsonObject } =>
+  parseOptions(principalSchema, "principal", input);
 // Parsing copies; the snapshot makes plain, frozen JSON of what the attributes hold.
 export const parseAgent = (input: unknown): Agent =>
   snapshot(parseOptions(agentSchema, "agent", input)) as unknown as Agent;
 export const parseTask = (input: unknown): Task =>
   snapshot(parseOptions(taskSchema, "task", input)) as unknown as Task;
 
+/** Everyone who stands behind a hop. */
 export interface Actors {
-  readonly principal: PrincipalInput;
-  readonly auth: Authentication;
+  readonly proof: Pick<Proof, "principal" | "auth" | "agent">;
   readonly agent: Agent;
   readonly task: Task | undefined;
+  /** The agent that the user set to work. */
+  readonly root: Agent;
+  /** The delegations from there to the acting agent. */
+  readonly links: readonly DelegationLink[];
+  /** How deep a user's agent may have its work delegated. */
+  readonly maxDepth: number;
 }
 
 /** A principal as the PDP sees it. Checks that share the very same object may share a request. */
@@ -140,15 +159,24 @@ export interface CheckedPrincipal {
  * @throws {ConfigurationError} naming the field, as in `principal.roles`.
  */
 export function checkedPrincipals(
-  actors: Actors,
+  { proof, agent: named, task, root, links, maxDepth }: Actors,
   agents: "context" | "principal",
 ): readonly [CheckedPrincipal, ...CheckedPrincipal[]] {
-  const { attr, ...subject } = parseOptions(principalSchema, "principal", actors.principal);
-  const { agent, task } = actors;
+  const { attr, ...subject } = parsePrincipal(proof.principal);
+  // An agent whose own token was verified has the token's roles, wherever in the chain it stands.
+  const known = (agent: Agent): Agent => (proof.agent?.id === agent.id ? proof.agent : agent);
+  const agent = known(named);
+  const last = links.at(-1);
   const shared = {
-    auth: actors.auth,
-    agent: { ...agent, verified: false },
-    delegation: { depth: 0, chain: [], initiated_by: subject.id },
+    auth: proof.auth,
+    agent: { ...agent, verified: agent === proof.agent },
+    delegation: {
+      depth: links.length,
+      chain: links.map((link) => ({ agent: link.agent.id, grant: link.grant })),
+      may_delegate: last?.may_delegate ?? true,
+      max_depth: last?.max_depth ?? maxDepth,
+      initiated_by: subject.id,
+    },
     ...(task && { task: { ...task.attr, id: task.id } }),
   };
   const asSubject = checkedPrincipal("subject", {
@@ -157,17 +185,20 @@ export function checkedPrincipals(
     attr: { ...attr, ...shared, type: subject.type },
   });
   if (agents === "context") return [asSubject];
-  const asPrincipal = checkedPrincipal(agent.id, {
-    id: agent.id,
-    roles: [...new Set([...agent.roles, "agent"])],
-    attr: {
-      ...agent.attr,
-      ...shared,
-      type: "agent",
-      subject: { id: subject.id, roles: subject.roles, attr },
-    },
-  });
-  return [asSubject, asPrincipal];
+  const others = [root, ...links.map((link) => link.agent)].filter(({ id }) => id !== agent.id);
+  const asPrincipals = [agent, ...others.map(known)].map((each) =>
+    checkedPrincipal(each.id, {
+      id: each.id,
+      roles: [...new Set([...each.roles, "agent"])],
+      attr: {
+        ...each.attr,
+        ...shared,
+        type: "agent",
+        subject: { id: subject.id, roles: subject.roles, attr },
+      },
+    }),
+  );
+  return [asSubject, ...asPrincipals];
 }
 
 function checkedPrincipal(label: string, principal: Record<keyof PdpPrincipal, unknown>): CheckedPrincipal {

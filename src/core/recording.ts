@@ -6,7 +6,7 @@ import { cleanText } from "./text";
 
 /** Writes down what is known of an evaluation, however far it came. */
 export async function auditRecord(
-  { guard, id, agent, task }: SessionContext,
+  session: SessionContext,
   evaluation: Evaluation,
   denial?: Denial,
   given?: string,
@@ -15,6 +15,8 @@ export async function auditRecord(
   const detail = said.length > 0 ? cleanText(said.join("; "), 4000) : undefined;
   const { answers } = evaluation;
   const canonical = evaluation.models?.at(-1);
+  const { guard, id, agent, links, task } = session;
+  const delegation = links.at(-1);
   const subject = evaluation.checked?.[0].principal;
   const args = guard.recordArguments ? evaluation.hop?.attr.arguments : undefined;
   const digest = await evaluation.digest;
@@ -40,7 +42,8 @@ export async function auditRecord(
       ...(agent.harness !== undefined && { harness: agent.harness }),
       ...(agent.version !== undefined && { version: agent.version }),
     },
-    chain: [],
+    chain: chainOf(session),
+    ...(delegation && { delegation: delegation.id }),
     ...(task && { task: task.id }),
     session: id,
     step: evaluation.standing?.session.steps ?? 0,
@@ -49,4 +52,9 @@ export async function auditRecord(
     ...(args !== undefined && { arguments: args }),
     flags: evaluation.flags,
   });
+}
+
+/** Agents that the work passed through, the first delegator first. The one that acts is none of them. */
+export function chainOf({ root, links }: SessionContext): readonly string[] {
+  return [root, ...links.map((link) => link.agent)].slice(0, -1).map(({ id }) => id);
 }

@@ -1,15 +1,19 @@
 import * as z from "zod";
 import type { SessionContext } from "./context";
 import { within } from "./deadline";
-import type { CheckedPrincipal } from "./principal";
+import type { Identified } from "./identification";
 import { parseOptions } from "./options";
 import type { Authority, Revocation, RevocationTarget } from "./ports";
 import { Refusal } from "./refusal";
 
-/** Why authority was withdrawn, and by whom: for the audit record, never for the agent. */
+/** Why authority is withdrawn and by whom, for the audit record and never for the agent; and how far that reaches. */
 export interface RevocationDetails {
   readonly reason?: string;
   readonly author?: string;
+  /** Ends only what was issued before, so that whoever logs in again may go on. Default: everything. */
+  readonly issuedBefore?: Date;
+  /** When it may be forgotten. Default: never. */
+  readonly expiresAt?: Date;
 }
 
 /** A member that is there and undefined is refused: it would revoke nothing, and nobody would be told. */
@@ -19,15 +23,19 @@ const targetSchema = z
     task: z.string().min(1).exactOptional(),
     agent: z.string().min(1).exactOptional(),
     principal: z.string().min(1).exactOptional(),
+    delegation: z.string().min(1).exactOptional(),
+    login: z.string().min(1).exactOptional(),
   })
   .refine(
     (target) => Object.keys(target).length === 1,
-    "name exactly one of session, task, agent, principal",
+    "name exactly one of session, task, agent, principal, delegation, login",
   );
 
 const revocationDetailsSchema = z.strictObject({
   reason: z.string().exactOptional(),
   author: z.string().exactOptional(),
+  issuedBefore: z.date().exactOptional(),
+  expiresAt: z.date().exactOptional(),
 });
 
 /** @throws {ConfigurationError} for a target that is not exactly one thing. */
@@ -36,31 +44,38 @@ export const parseTarget = (target: unknown, option: string): RevocationTarget =
 
 /** @throws {ConfigurationError} naming what is wrong. */
 export function newRevocation(target: unknown, details: unknown, at: Date): Revocation {
-  const reasons = parseOptions(revocationDetailsSchema, "revoke", details);
-  return { ...reasons, target: parseTarget(target, "revoke"), at: at.toISOString() };
+  const parsed = parseOptions(revocationDetailsSchema, "revoke", details);
+  const { issuedBefore, expiresAt, ...reasons } = parsed;
+  return {
+    ...reasons,
+    target: parseTarget(target, "revoke"),
+    at: at.toISOString(),
+    ...(expiresAt && { expires_at: expiresAt.toISOString() }),
+    ...(issuedBefore && { issued_before: issuedBefore.toISOString() }),
+  };
 }
 
-/** What a hop's authority rests on. */
+/** What a hop's authority rests on: all that stands behind it, down the whole chain. */
 export function authorityOf(
-  { guard, id, agent, task }: SessionContext,
-  [subject]: readonly [CheckedPrincipal, ...CheckedPrincipal[]],
+  { guard, id, root, links, task }: SessionContext,
+  { checked: [subject], proof }: Identified,
 ): Authority {
-  const targets = [
+  const targets: readonly RevocationTarget[] = [
     { session: id },
-    { agent: agent.id },
     { principal: subject.principal.id },
     ...(task ? [{ task: task.id }] : []),
+    { agent: root.id },
+    ...links.flatMap((link) => [{ agent: link.agent.id }, { delegation: link.id }]),
+    ...(proof.logins ?? []).map((login) => ({ login })),
   ];
-  return guard.tasks === "registered" && task ? { targets, task: task.id } : { targets };
+  const { issuedAt } = proof;
+  return guard.tasks === "registered" && task ? { targets, issuedAt, task: task.id } : { targets, issuedAt };
 }
 
 /** @throws {Refusal} `revoked` if anything that this session's authority rests on has been withdrawn. */
-export async function refuseRevoked(
-  session: SessionContext,
-  checked: readonly [CheckedPrincipal, ...CheckedPrincipal[]],
-): Promise<void> {
+export async function refuseRevoked(session: SessionContext, identified: Identified): Promise<void> {
   const { guard } = session;
-  const found = guard.state.revocations.find(authorityOf(session, checked));
+  const found = guard.state.revocations.find(authorityOf(session, identified));
   refuse(await within(guard.timeoutMs, "revocations", found));
 }
 

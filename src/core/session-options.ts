@@ -5,64 +5,99 @@ import { parseOptions } from "./options";
 import {
   identifier,
   parseAgent,
+  parsePrincipal,
   parseTask,
   type Agent,
   type AgentInput,
   type PrincipalInput,
   type Task,
   type TaskInput,
+  type TokenSource,
 } from "./principal";
 
 /** Who acts, for whom and on what: one run of an agent. */
-export type SessionOptions = {
-  /** The agent that acts. */
-  readonly agent: AgentInput;
-  /** What it was set to work on; policies bind calls to it, and it can be revoked. */
-  readonly task?: TaskInput;
-  /** Default: a random UUID. */
-  readonly id?: string;
-} & (
+export type SessionOptions =
+  | ({
+      /** The agent that acts. */
+      readonly agent: AgentInput;
+      /** What it was set to work on; policies bind calls to it, and it can be revoked. */
+      readonly task?: TaskInput;
+      /** Default: a random UUID. */
+      readonly id?: string;
+      readonly delegation?: undefined;
+    } & (
+      | {
+          /** On whose behalf the agent acts, on your word: take it from where it was verified, never from a request. */
+          readonly principal: PrincipalInput;
+          readonly token?: undefined;
+        }
+      | {
+          /** Verified by the guard's `identity` on every hop. A function is asked on every hop and may renew it. */
+          readonly token: TokenSource;
+          readonly principal?: undefined;
+        }
+    ))
   | {
-      /** On whose behalf the agent acts, on your word: take it from where it was verified, never from a request. */
-      readonly principal: PrincipalInput;
-      readonly token?: undefined;
-    }
-  | {
-      /** Verified by the guard's `identity` on every hop. A function is asked on every hop and may renew it. */
-      readonly token: string | (() => string | Promise<string>);
+      /**
+       * What another process has delegated to an agent here (`delegationToken` of the child session): it says who acts, for whom and on
+       * what. Verified by the guard's `delegation.tokens`.
+       */
+      readonly delegation: string;
+      readonly agent?: undefined;
+      readonly task?: undefined;
+      readonly id?: undefined;
       readonly principal?: undefined;
-    }
-);
+      readonly token?: undefined;
+    };
 
+const tokenSource = z.union([z.string().min(1), aFunction<() => string | Promise<string>>()]);
 const sessionSchema = z.strictObject({
   principal: z.unknown().optional(),
   agent: z.unknown().optional(),
   task: z.unknown().optional(),
-  token: z.union([z.string().min(1), aFunction<() => string | Promise<string>>()]).optional(),
+  token: tokenSource.optional(),
   id: identifier.optional(),
+  delegation: z.string().min(1).optional(),
 });
 
-/** The options as a session works with them: either a principal or a token. */
-export interface ParsedSessionOptions {
+/** A session of the user's own agent: either for a principal, or for whom a token speaks. */
+export interface OwnRun {
+  readonly delegation?: undefined;
   readonly id: string;
   readonly agent: Agent;
   readonly task: Task | undefined;
   readonly principal: PrincipalInput | undefined;
-  readonly token: string | (() => string | Promise<string>) | undefined;
+  readonly tokens: { readonly subject: TokenSource | undefined; readonly agent: TokenSource | undefined };
 }
 
 /** @throws {ConfigurationError} naming the wrong option. */
-export function parseSessionOptions(given: unknown): ParsedSessionOptions {
+export function parseSessionOptions(given: unknown): OwnRun | { readonly delegation: string } {
   const parsed = parseOptions(sessionSchema, "session", given);
-  const { principal, agent, task, token, id = crypto.randomUUID() } = parsed;
-  const options = {
-    id,
-    agent: parseAgent(agent),
-    task: task === undefined ? undefined : parseTask(task),
-    token,
-  };
-  if ((principal === undefined) === (token === undefined)) {
-    throw new ConfigurationError("session: give either principal or token");
+  const { principal, task, token, delegation, id = crypto.randomUUID() } = parsed;
+  if (delegation !== undefined) {
+    const others = Object.keys(parsed).filter((name) => name !== "delegation");
+    if (others.length === 0) return { delegation };
+    throw new ConfigurationError(`session.${others.join(", session.")}: the delegation says that already`);
   }
-  return { ...options, principal: principal as PrincipalInput | undefined };
+  if ((principal === undefined) === (token === undefined)) {
+    throw new ConfigurationError("session: give either principal or token, or a delegation");
+  }
+  const { agent, agentToken } = parseActingAgent(parsed.agent);
+  return {
+    id,
+    agent,
+    task: task === undefined ? undefined : parseTask(task),
+    principal: principal === undefined ? undefined : parsePrincipal(principal),
+    tokens: { subject: token, agent: agentToken },
+  };
+}
+
+function parseActingAgent(given: unknown): { agent: Agent; agentToken: TokenSource | undefined } {
+  if (typeof given !== "object" || given === null) return { agent: parseAgent(given), agentToken: undefined };
+  const { token, ...rest } = given as AgentInput;
+  if (token === undefined) return { agent: parseAgent(rest), agentToken: undefined };
+  for (const name of ["roles", "attr"] as const)
+    if (rest[name] !== undefined)
+      throw new ConfigurationError(`session.agent.${name}: the agent's own token says it`);
+  return { agent: parseAgent(rest), agentToken: parseOptions(tokenSource, "session.agent.token", token) };
 }

@@ -11,6 +11,8 @@ import type { AllowDecision, Decision, DenyDecision } from "./decision";
 import { denialError } from "./errors";
 import type { Hop } from "./hop";
 import type { Denial } from "./denial";
+import { delegate, type DelegateOptions } from "./delegate";
+import { signedDelegation } from "./delegation-token";
 import { decide } from "./pipeline";
 import { watch } from "./watch";
 
@@ -20,6 +22,8 @@ export interface Session {
   /** The acting agent's id. */
   readonly agent: string;
   readonly task: string | undefined;
+  /** What to revoke (`guard.revoke({ delegation })`) in order to end this agent's authority and all that it has handed on. */
+  readonly delegation: string | undefined;
   /** Whether the guard counts usage, so that adapters find out what a call has used. */
   readonly countsUsage: boolean;
 
@@ -40,7 +44,25 @@ export interface Session {
    */
   watch(hop: Hop | readonly Hop[], end: (denial: Denial) => void): () => void;
 
-  /** Ends the session: every later hop of it is denied with `revoked`, in every process. */
+  /**
+   * Hands a part of this session's authority to another agent, and answers with that agent's session. It counts and is revoked with this one.
+   * Whether this agent may do so is the policy's to say: the action `delegate` on `a2a_<agent>`.
+   *
+   * @throws {ConfigurationError} naming a wrong option, {@link AuthorizationDeniedError} where policies deny it, or where it is not proven that
+   * what is handed on is within what this session has.
+   */
+  delegate(options: DelegateOptions): Promise<Session>;
+
+  /**
+   * Of a session that was delegated: the chain, signed, for the process in which the agent goes on with `guard.session({ delegation })`.
+   * It ends with the delegation, or with the user's own token if that is earlier.
+   *
+   * @throws {ConfigurationError} where nothing was delegated or the guard has no `delegation.tokens`, {@link AuthorizationDeniedError} where
+   * authority has ended meanwhile.
+   */
+  delegationToken(): Promise<string>;
+
+  /** Ends the session, with all that was delegated from it: every later hop is denied with `revoked`, in every process. */
   end(): Promise<void>;
 
   /**
@@ -71,6 +93,7 @@ export function createSession(context: SessionContext, catalogue: Candidates): S
     id: context.id,
     agent: context.agent.id,
     task: context.task?.id,
+    delegation: context.links.at(-1)?.id,
     countsUsage: context.guard.usage !== undefined,
     check: (hop, options) => decide(context, hop, { ...options, flags: [] }),
     authorize: async (hop, options) => {
@@ -78,6 +101,14 @@ export function createSession(context: SessionContext, catalogue: Candidates): S
       return decision.effect === "allow" ? decision : refuse(decision);
     },
     watch: (hops, end) => watch(context, [hops].flat(), end),
+    delegate: async (options) => {
+      const child = await delegate(context, options);
+      return "effect" in child ? refuse(child) : createSession(child, catalogue);
+    },
+    delegationToken: async () => {
+      const token = await signedDelegation(context);
+      return typeof token === "string" ? token : refuse(token);
+    },
     end: () => endSession(context),
     visible: (owner, names, options) =>
       reader(options).tools(typeof owner === "string" ? { server: owner } : owner, names),
@@ -89,10 +120,12 @@ export function createSession(context: SessionContext, catalogue: Candidates): S
 /** Longer than anything lives that was begun in it. */
 const ENDED_FOR_MS = 7 * 86_400_000;
 
-async function endSession({ guard, id }: SessionContext): Promise<void> {
+async function endSession({ guard, id, links }: SessionContext): Promise<void> {
+  const delegation = links.at(-1);
   const now = guard.clock();
   const expires_at = new Date(now.getTime() + ENDED_FOR_MS).toISOString();
-  const revocation = { target: { session: id }, reason: "ended", at: now.toISOString(), expires_at };
+  const target = delegation ? { delegation: delegation.id } : { session: id };
+  const revocation = { target, reason: "ended", at: now.toISOString(), expires_at };
   await guard.state.revocations.revoke(revocation);
 }
 

@@ -7,6 +7,14 @@ import type { CheckedPrincipal } from "./principal";
  */
 export type Visibility = PlanKind;
 
+const ORDER: readonly Visibility[] = ["never", "conditional", "always"];
+
+/** Of several answers, all of which count, the one that allows the least; of none, `never`. */
+export function least(seen: readonly Visibility[]): Visibility {
+  const places = seen.map((visibility) => ORDER.indexOf(visibility));
+  return ORDER[places.length > 0 ? Math.min(...places) : 0] ?? "never";
+}
+
 /** More than a session's servers can sensibly list; a server that makes names up cannot fill the memory. */
 const MAX_REMEMBERED = 10_000;
 

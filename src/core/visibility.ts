@@ -6,6 +6,7 @@ import type { Denial } from "./denial";
 import { canonicalJson } from "./digest";
 import { aboutPrincipals, enrich } from "./enrichment";
 import { newEvaluation, type Evaluation } from "./evaluation";
+import { reachOf } from "./granted";
 import type { HopSnapshot } from "./hop";
 import type { JsonObject } from "./json";
 import { resourceAttributes } from "./policy";
@@ -13,9 +14,7 @@ import type { CheckedPrincipal, PdpPrincipal } from "./principal";
 import { auditRecord } from "./recording";
 import { Refusal } from "./refusal";
 import { refuseRevoked } from "./revocation";
-import type { Visibility } from "./visibility-cache";
-
-export type { Visibility } from "./visibility-cache";
+import { least, type Visibility } from "./visibility-cache";
 
 /** Things that are asked about as the actions of one resource, because they share its attributes. */
 export interface Question {
@@ -29,14 +28,6 @@ export interface Question {
 
 /** The answer for each action of a question. */
 export type Answer = Map<string, Visibility>;
-
-const ORDER: readonly Visibility[] = ["never", "conditional", "always"];
-
-/** Of several answers, all of which count, the one that allows the least; of none, `never`. */
-export function least(seen: readonly Visibility[]): Visibility {
-  const places = seen.map((visibility) => ORDER.indexOf(visibility));
-  return ORDER[places.length > 0 ? Math.min(...places) : 0] ?? "never";
-}
 
 const MAX_PLANS_AT_ONCE = 20;
 /** A PDP takes at most 50 actions a resource. */
@@ -56,9 +47,10 @@ export async function lookUp(
   const evaluation = newEvaluation(label, ["look_up"]);
   return attempt<readonly Answer[] | DenyDecision>(session, evaluation, signal, async (enter) => {
     enter("identity");
-    const proven = (evaluation.checked = await within(guard.timeoutMs, "identity", session.identify()));
+    const identified = await within(guard.timeoutMs, "identity", session.identify());
+    const proven = (evaluation.checked = identified.checked);
     enter("revocation");
-    await refuseRevoked(session, proven);
+    await refuseRevoked(session, identified);
 
     const cache = session.visibility.of(proven);
     const prefixes = questions.map(cachePrefix);
@@ -92,7 +84,8 @@ export async function lookUp(
     enter("record");
     let shown = 0;
     found.forEach((answer, index) => {
-      for (const [action, visibility] of answer) {
+      for (const [action, allowed] of answer) {
+        const visibility = least([allowed, reachOf(guard, identified, questions[index] as Question, action)]);
         if (visibility !== "never") shown++;
         answers[index]?.set(action, visibility);
         cache.set(`${prefixes[index]}${action}`, visibility);

@@ -61,13 +61,10 @@ function standing(session: SessionContext, hop: Hop | undefined): Promise<DenyDe
   const evaluation = newEvaluation(describeHop(hop ?? UNKNOWN), ["recheck"]);
   return attempt<undefined>(session, evaluation, undefined, async (enter) => {
     enter("identity");
-    const checked = (evaluation.checked = await within(
-      session.guard.timeoutMs,
-      "identity",
-      session.identify(),
-    ));
+    const identified = await within(session.guard.timeoutMs, "identity", session.identify());
+    evaluation.checked = identified.checked;
     enter("revocation");
-    await refuseRevoked(session, checked);
+    await refuseRevoked(session, identified);
     return undefined;
   });
 }

@@ -1,4 +1,4 @@
-import { ConfigurationError } from "hopguard";
+import { ConfigurationError, type PrincipalInput } from "hopguard";
 import { describe, expect, it } from "vitest";
 import { checkedPrincipals, parseAgent, parseTask, type Actors } from "../../src/core/principal";
 
@@ -13,9 +13,11 @@ const task = parseTask({ id: "T-1001", attr: { ticket_id: "T-1001" } });
 const auth = { method: "jwt", issuer: "https://idp.example", verified: true };
 
 const actors = (principal: unknown, others: Partial<Actors> = {}): Actors => ({
-  principal: principal as Actors["principal"],
-  auth,
+  proof: { principal: principal as PrincipalInput, auth },
   agent,
+  root: agent,
+  links: [],
+  maxDepth: 3,
   task,
   ...others,
 });
@@ -35,7 +37,7 @@ describe("the subject", () => {
         type: "user",
         auth,
         agent: { ...agent, verified: false },
-        delegation: { depth: 0, chain: [], initiated_by: "u-1042" },
+        delegation: { depth: 0, chain: [], may_delegate: true, max_depth: 3, initiated_by: "u-1042" },
         task: { id: "T-1001", ticket_id: "T-1001" },
       },
     });

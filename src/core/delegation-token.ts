@@ -1,0 +1,129 @@
+import * as z from "zod";
+import { attempt } from "./attempt";
+import type { GuardContext, SessionContext } from "./context";
+import { within } from "./deadline";
+import type { DenyDecision } from "./decision";
+import { linkSchema, whyInvalid, type DelegationLink } from "./delegation";
+import { ConfigurationError } from "./errors";
+import { newEvaluation } from "./evaluation";
+import { grantSchema } from "./grant";
+import type { Identified, Proof } from "./identification";
+import { snapshot, type JsonObject } from "./json";
+import { parseAgent, parseTask, type PrincipalInput } from "./principal";
+import type { DelegationTokens } from "./ports";
+import { Refusal } from "./refusal";
+import { refuseRevoked } from "./revocation";
+import { sessionContext } from "./session-context";
+
+/** What is signed: on whose behalf, the session that all of it counts for, and the chain. */
+const signedSchema = z.strictObject({
+  principal: z.unknown(),
+  auth: z.strictObject({ method: z.string(), issuer: z.string().exactOptional(), verified: z.boolean() }),
+  issued_at: z.number(),
+  logins: z.array(z.string()),
+  authorization_details: grantSchema.exactOptional(),
+  session: z.string().min(1).max(256),
+  started_at: z.iso.datetime(),
+  root: z.unknown().transform(parseAgent),
+  task: z.unknown().transform(parseTask).exactOptional(),
+  links: z.array(linkSchema).min(1).max(100),
+});
+
+/**
+ * The chain up to this agent, signed, for a process in which it goes on.
+ *
+ * @throws {ConfigurationError} where nothing was delegated or nobody can sign.
+ */
+export async function signedDelegation(session: SessionContext): Promise<string | DenyDecision> {
+  const { tokens } = session.guard.delegation;
+  const link = session.links.at(-1);
+  if (!tokens) throw new ConfigurationError("delegationToken: needs the guard's option `delegation.tokens`");
+  if (!link)
+    throw new ConfigurationError("delegationToken: this session was not delegated; use delegate() first");
+  const evaluation = newEvaluation({ kind: "session", name: session.agent.id, action: "delegation_token" });
+  return attempt<string>(session, evaluation, undefined, async (enter) => {
+    enter("identity");
+    const identified = await within(session.guard.timeoutMs, "identity", session.identify());
+    evaluation.checked = identified.checked;
+    enter("revocation");
+    await refuseRevoked(session, identified);
+    enter("delegation");
+    return sign(session, identified, link, tokens);
+  });
+}
+
+async function sign(
+  { guard, links, agent, id, startedAt, root, task }: SessionContext,
+  { proof }: Identified,
+  link: DelegationLink,
+  tokens: DelegationTokens,
+): Promise<string> {
+  const signed: z.input<typeof signedSchema> = {
+    principal: proof.principal,
+    auth: proof.auth,
+    issued_at: proof.issuedAt,
+    logins: [...(proof.logins ?? [])],
+    ...(proof.authorizationDetails && { authorization_details: [...proof.authorizationDetails] as never }),
+    session: id,
+    started_at: startedAt.toISOString(),
+    root,
+    ...(task && { task }),
+    links: links as never,
+  };
+  // Nobody renews the user's token there.
+  const expiresAt = Math.min(link.expires_at, proof.expiresAt ?? Infinity);
+  return within(
+    guard.timeoutMs,
+    "delegation token",
+    tokens.sign(snapshot(signed) as JsonObject, { audience: agent.id, expiresAt }),
+  );
+}
+
+/**
+ * The run that a delegation from elsewhere begins here. What was signed is proven again, link by link: a signature says who wrote it, and not
+ * that it narrows.
+ *
+ * @throws {Refusal} `delegation_invalid`.
+ */
+export async function takeUpDelegation(
+  guard: GuardContext,
+  tokens: DelegationTokens,
+  token: string,
+): Promise<SessionContext> {
+  const { delegation, audience, expiresAt } = await within(
+    guard.timeoutMs,
+    "delegation token",
+    tokens.verify(token),
+  );
+  const signed = signedSchema.parse(snapshot(delegation));
+  const { root, links, authorization_details: limit, auth } = signed;
+  const agent = (links.at(-1) as (typeof links)[number]).agent;
+  if (audience !== agent.id)
+    throw invalid(`the token is for ${audience}, and the delegation for ${agent.id}`);
+  links.forEach((link, index) => {
+    const reason = whyInvalid(link, { root, links: links.slice(0, index), limit }, guard.delegation);
+    if (reason !== undefined) throw invalid(reason);
+  });
+
+  const proof: Proof = {
+    principal: signed.principal as PrincipalInput,
+    auth,
+    issuedAt: signed.issued_at,
+    expiresAt,
+    logins: signed.logins,
+    ...(limit && { authorizationDetails: limit }),
+  };
+  const startedAt = new Date(signed.started_at);
+  return sessionContext(guard, {
+    id: signed.session,
+    startedAt,
+    counter: guard.state.session(signed.session, startedAt),
+    prove: () => proof,
+    agent,
+    root,
+    task: signed.task,
+    links,
+  });
+}
+
+const invalid = (detail: string): Refusal => new Refusal("delegation_invalid", { detail });

@@ -1,0 +1,72 @@
+import * as z from "zod";
+import { grantSchema, isNoNarrower, whyWider, type Grant } from "./grant";
+import { parseAgent, type Agent } from "./principal";
+
+/** Authority that one agent has handed to the next. It is never more than that agent had. */
+export interface DelegationLink {
+  /** Revokes it, and every one below: `guard.revoke({ delegation })`. */
+  readonly id: string;
+  /** Who received it. */
+  readonly agent: Agent;
+  readonly grant: Grant;
+  /** Whether that agent may hand on what it has received. */
+  readonly may_delegate: boolean;
+  /** How many links the chain may have, this one counted. */
+  readonly max_depth: number;
+  /** Milliseconds since 1970. */
+  readonly expires_at: number;
+}
+
+/** As it was signed. The names of agents are read like those of a session. */
+export const linkSchema: z.ZodType<DelegationLink> = z.strictObject({
+  id: z.string().min(1).max(256),
+  agent: z.unknown().transform(parseAgent),
+  grant: grantSchema,
+  may_delegate: z.boolean(),
+  max_depth: z.int().positive(),
+  expires_at: z.int().positive(),
+});
+
+/** Where authority stands before it is handed on. */
+export interface Delegator {
+  /** The agent that the user set to work. */
+  readonly root: Agent;
+  readonly links: readonly DelegationLink[];
+  /** What the user's own token is limited to. */
+  readonly limit: Grant | undefined;
+}
+
+/** What the operator says of all delegations. */
+export interface DelegationRules {
+  /** How many links a chain may have. */
+  readonly maxDepth: number;
+  /** Refuse a delegation of all that the delegating agent has. */
+  readonly strict: boolean;
+}
+
+/** Why nobody could hand on so much, or to this agent; `undefined` when it is proven that authority narrows. */
+export function whyInvalid(
+  link: DelegationLink,
+  { root, links, limit }: Delegator,
+  { maxDepth, strict }: DelegationRules,
+): string | undefined {
+  const from = links.at(-1);
+  if (from && !from.may_delegate) return `${from.agent.id} may not delegate what it has received.`;
+  const depth = Math.min(from?.max_depth ?? maxDepth, maxDepth);
+  if (links.length + 1 > depth) return `A chain of delegations may have ${depth} links and no more.`;
+  if (link.max_depth > depth) return `maxDepth: ${depth} is the most that can be handed on.`;
+  if (link.expires_at > (from?.expires_at ?? Infinity))
+    return "expiresIn: the delegation would outlive the one that it comes from.";
+  if ([root, ...links.map(({ agent }) => agent)].some(({ id }) => id === link.agent.id))
+    return `${link.agent.id} is part of the chain already.`;
+
+  const above = [...(limit ? [limit] : []), ...links.map(({ grant }) => grant)];
+  for (const grant of above) {
+    const reason = whyWider(link.grant, grant);
+    if (reason !== undefined) return `authorization_details: ${reason}.`;
+  }
+  const nearest = above.at(-1);
+  if (strict && nearest && isNoNarrower(link.grant, nearest))
+    return "authorization_details: this is all that the delegating agent has; hand on less.";
+  return undefined;
+}
