@@ -26,7 +26,7 @@ const signedSchema = z.strictObject({
   started_at: z.iso.datetime(),
   root: z.unknown().transform(parseAgent),
   task: z.unknown().transform(parseTask).exactOptional(),
-  links: z.array(linkSchema).min(1).max(100),
+  links: z.array(linkSchema).max(100),
 });
 
 /**
@@ -97,7 +97,8 @@ export async function takeUpDelegation(
   );
   const signed = signedSchema.parse(snapshot(delegation));
   const { root, links, authorization_details: limit, auth } = signed;
-  const agent = (links.at(-1) as (typeof links)[number]).agent;
+  const agent = links.at(-1)?.agent;
+  if (!agent) throw invalid("nothing was delegated");
   if (audience !== agent.id)
     throw invalid(`the token is for ${audience}, and the delegation for ${agent.id}`);
   links.forEach((link, index) => {

@@ -33,6 +33,6 @@ export function reachOf(
   { kind, id: asked }: Pick<Question, "kind" | "id">,
   action: string,
 ): Visibility {
-  const id = (kind === "llm_model" && models.namesOf(asked)?.at(-1)) || asked;
+  const id = (kind === "llm_model" ? models.namesOf(asked)?.at(-1) : undefined) ?? asked;
   return least(["always", ...grants.map(({ grant }) => reach(grant, { kind, id, action }))]);
 }

@@ -46,7 +46,7 @@ const lifetime = z.strictObject({ expiresInMs: z.int().positive().exactOptional(
  */
 export function assembleGuard(given: GuardOptions & Required<Pick<GuardOptions, "audit" | "state">>): Guard {
   const { context: guard, identity, catalogue } = parseGuardOptions(given);
-  const { state, clock, agents } = guard;
+  const { state, clock } = guard;
 
   return Object.freeze<Guard>({
     session: async (given) => {

@@ -58,14 +58,17 @@ export function proven(
     const option = tokens.subject === undefined ? "session.agent.token" : "session.token";
     throw new ConfigurationError(`${option}: needs the guard's option \`identity\` to verify it`);
   }
-  // Without a token of the subject there is the caller's word.
-  const said: VerifiedIdentity = { principal: given.principal as PrincipalInput, auth: ASSERTED };
+  const asked = async (): Promise<VerifiedIdentity> => {
+    if (tokens.subject !== undefined) return verify(tokens.subject);
+    if (given.principal) return { principal: given.principal, auth: ASSERTED };
+    throw new Refusal("unauthenticated", { detail: "there is neither a token nor a principal" });
+  };
   const verify = async (token: TokenSource): Promise<VerifiedIdentity> =>
     identity.verify(typeof token === "string" ? token : await token());
 
   return async () => {
     const [subject, agent] = await Promise.all([
-      tokens.subject === undefined ? said : verify(tokens.subject),
+      asked(),
       tokens.agent === undefined ? undefined : verify(tokens.agent),
     ]);
     refuseOtherAgent(given.agent.id, subject.actor, agent?.principal.id);

@@ -84,8 +84,10 @@ export async function lookUp(
     enter("record");
     let shown = 0;
     found.forEach((answer, index) => {
+      const question = questions[index];
       for (const [action, allowed] of answer) {
-        const visibility = least([allowed, reachOf(guard, identified, questions[index] as Question, action)]);
+        const reached = question ? reachOf(guard, identified, question, action) : "never";
+        const visibility = least([allowed, reached]);
         if (visibility !== "never") shown++;
         answers[index]?.set(action, visibility);
         cache.set(`${prefixes[index]}${action}`, visibility);
