@@ -59,6 +59,7 @@ export type {
   AssertedHop,
   AssertionSigner,
   AttributeProvider,
+  AuxData,
   AuditSink,
   Authority,
   DelegationTokens,

@@ -31,6 +31,7 @@ export interface GuardContext {
   readonly pdp: PolicyDecisionPoint;
   readonly state: StateStore;
   readonly audit: AuditSink;
+  readonly auxData: { readonly keySetId?: string } | undefined;
   readonly agents: "context" | "principal";
   readonly delegation: DelegationRules & { readonly tokens: DelegationTokens | undefined };
   readonly assertions: AssertionSigner | undefined;

@@ -4,6 +4,7 @@ import type { DenyDecision } from "./decision";
 import { whyInvalid, type DelegationLink } from "./delegation";
 import { ConfigurationError } from "./errors";
 import { grantSchema, type AuthorizationDetails, type Grant } from "./grant";
+import { namedBy } from "./hop";
 import type { Identified } from "./identification";
 import { assertKindPart } from "./names";
 import { parseOptions } from "./options";
@@ -138,8 +139,10 @@ function refuseInvalid(
 async function refuseBeyondSubject(child: SessionContext, { grant, agent }: DelegationLink): Promise<void> {
   const questions = grant.flatMap(({ type, actions }): Question[] => {
     const exact = actions.filter((action) => !action.endsWith("*"));
-    if (exact.length === 0 || !/^(?:mcp|tool|a2a)_./.test(type)) return [];
-    return [{ kind: type, id: type, attr: {}, actions: exact, plan: true }];
+    const named = namedBy(type);
+    if (exact.length === 0 || !named) return [];
+    const { name, attribute } = named;
+    return [{ kind: type, id: name, attr: { [attribute]: name }, actions: exact, plan: true }];
   });
   if (questions.length === 0) return;
   const seen = await lookUp(

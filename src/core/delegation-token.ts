@@ -9,7 +9,7 @@ import { newEvaluation } from "./evaluation";
 import { grantSchema } from "./grant";
 import type { Identified, Proof } from "./identification";
 import { snapshot, type JsonObject } from "./json";
-import { parseAgent, parseTask, type PrincipalInput } from "./principal";
+import { parseAgent, parsePrincipal, parseTask } from "./principal";
 import type { DelegationTokens } from "./ports";
 import { Refusal } from "./refusal";
 import { refuseRevoked } from "./revocation";
@@ -17,7 +17,7 @@ import { sessionContext } from "./session-context";
 
 /** What is signed: on whose behalf, the session that all of it counts for, and the chain. */
 const signedSchema = z.strictObject({
-  principal: z.unknown(),
+  principal: z.unknown().transform(parsePrincipal),
   auth: z.strictObject({ method: z.string(), issuer: z.string().exactOptional(), verified: z.boolean() }),
   issued_at: z.number(),
   logins: z.array(z.string()),
@@ -66,7 +66,8 @@ async function sign(
     ...(proof.authorizationDetails && { authorization_details: [...proof.authorizationDetails] as never }),
     session: id,
     started_at: startedAt.toISOString(),
-    root,
+    // Its own token, which says its roles, stays here.
+    root: proof.agent ?? root,
     ...(task && { task }),
     links: links as never,
   };
@@ -107,7 +108,7 @@ export async function takeUpDelegation(
   });
 
   const proof: Proof = {
-    principal: signed.principal as PrincipalInput,
+    principal: signed.principal,
     auth,
     issuedAt: signed.issued_at,
     expiresAt,

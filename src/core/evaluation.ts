@@ -3,7 +3,7 @@ import type { Denial } from "./denial";
 import type { HopSnapshot } from "./hop";
 import type { JsonValue } from "./json";
 import type { ModelFacts } from "./model-facts";
-import type { HopStanding, PdpAnswer, Usage, UsageAccount } from "./ports";
+import type { AuxData, HopStanding, PdpAnswer, Usage, UsageAccount } from "./ports";
 import type { CheckedPrincipal } from "./principal";
 
 /** What is known of a hop so far. The audit record is written from it, however far the hop came. */
@@ -19,6 +19,8 @@ export interface Evaluation {
   /** Of the arguments as they are sent. A promise, because Web Crypto has no other; it is awaited when the record is written. */
   digest?: Promise<string>;
   checked?: readonly [CheckedPrincipal, ...CheckedPrincipal[]];
+  /** What the PDP reads beside them. */
+  auxData?: AuxData | undefined;
   /** What the operator knows of the model. */
   modelFacts?: ModelFacts | undefined;
   readonly facts: Record<string, JsonValue>;

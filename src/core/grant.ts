@@ -49,16 +49,35 @@ const path = z
   .string()
   .max(256)
   .regex(/^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/, "is no path of an attribute, as in arguments.amount_cents");
+/** A record leaves a member of that name out without a word, and with it the limit. */
+const constraints = z
+  .custom<object>(
+    (given) => !Object.hasOwn(Object(given) as object, "__proto__"),
+    "has a path named __proto__",
+  )
+  .pipe(z.record(path, constraintSchema));
 const detailsSchema = z.strictObject({
   type: z.string().refine(isKind, "is no kind: letters, digits and _"),
   identifier: z.string().min(1).max(256).exactOptional(),
   actions: z.array(action).max(100),
-  constraints: z.record(path, constraintSchema).exactOptional(),
+  constraints: constraints.exactOptional(),
 });
 
+/** To prove that one grant is within another takes the product of their sizes, and an agent may write both. */
+const MAX_SIZE = 1000;
+
 /** What a delegation, or a token, is limited to. Empty: nothing is granted. */
-export const grantSchema = z.array(detailsSchema).max(100);
+export const grantSchema = z
+  .array(detailsSchema)
+  .max(100)
+  .refine((grant) => sizeOf(grant) <= MAX_SIZE, `holds more than ${MAX_SIZE} actions and limits`);
 export type Grant = readonly AuthorizationDetails[];
+
+function sizeOf(grant: Grant): number {
+  const limits = ({ constraints = {} }: AuthorizationDetails): readonly unknown[] =>
+    Object.values(constraints).flatMap((constraint) => [constraint, ...(constraint.enum ?? [])]);
+  return grant.flatMap((details) => [...details.actions, ...limits(details)]).length;
+}
 
 /** What a grant is held against: a hop, its model under the name that policies know. */
 export interface GrantedHop {
@@ -104,13 +123,18 @@ function reaches(details: AuthorizationDetails, target: Target): boolean {
 function prepares(details: AuthorizationDetails, target: Target): boolean {
   if (!isAbout(details, target) || details.actions.length === 0) return false;
   const [, listed] = /^(?:(tools|prompts|resources)\/)?list$/.exec(target.action) ?? [];
-  if (listed !== undefined) return details.actions.some((granted) => granted.startsWith(`${listed}/`));
+  if (listed !== undefined) return details.actions.some((granted) => overlaps(granted, `${listed}/`));
   return target.action === "initialize" || target.action === "list";
 }
 
 /** Whether every action that `inner` names is named by `outer`. */
 function includes(outer: string, inner: string): boolean {
   return outer.endsWith("*") ? inner.startsWith(outer.slice(0, -1)) : outer === inner;
+}
+
+/** Whether it names an action that begins so. */
+function overlaps(granted: string, beginning: string): boolean {
+  return granted.startsWith(beginning) || includes(granted, beginning);
 }
 
 function valueAt(attr: JsonObject, path: string): JsonValue | undefined {
@@ -140,34 +164,36 @@ export const isNoNarrower = (child: Grant, parent: Grant): boolean =>
 
 /** What is left out is taken over from `outer` if it `inherits`, and is no limit otherwise. */
 function whyNotWithin(inner: Grant, outer: Grant, inherits: boolean): string | undefined {
-  for (const details of inner)
-    for (const action of details.actions) {
-      const reasons = outer.map((limit) => whyBeyond(details, action, limit, inherits));
-      if (reasons.includes(undefined)) continue;
-      const reason = reasons.find((reason) => reason !== BEYOND) ?? BEYOND;
-      return `${details.type}: ${action} ${reason}`;
+  for (const { type, identifier, actions, constraints = {} } of inner) {
+    // Limits are compared once an entry, and not once an action.
+    const about = outer
+      .filter(
+        (limit) =>
+          limit.type === type &&
+          (limit.identifier === undefined ||
+            limit.identifier === identifier ||
+            (inherits && identifier === undefined)),
+      )
+      .map(({ actions, constraints: limits = {} }) => ({
+        actions,
+        reason: whyUnbounded(constraints, limits, inherits),
+      }));
+    for (const action of actions) {
+      const reaching = about.filter(({ actions }) => actions.some((granted) => includes(granted, action)));
+      if (reaching.some(({ reason }) => reason === undefined)) continue;
+      return `${type}: ${action} ${reaching[0]?.reason ?? "was not granted"}`;
     }
+  }
   return undefined;
 }
 
-const BEYOND = "was not granted";
+type Constraints = NonNullable<AuthorizationDetails["constraints"]>;
 
-function whyBeyond(
-  { type, identifier, constraints = {} }: AuthorizationDetails,
-  action: string,
-  outer: AuthorizationDetails,
-  inherits: boolean,
-): string | undefined {
-  if (type !== outer.type || !outer.actions.some((granted) => includes(granted, action))) return BEYOND;
-  if (
-    outer.identifier !== identifier &&
-    outer.identifier !== undefined &&
-    !(inherits && identifier === undefined)
-  )
-    return BEYOND;
-  for (const [path, limit] of Object.entries(outer.constraints ?? {})) {
-    const given = Object.hasOwn(constraints, path) ? constraints[path] : undefined;
-    const reason = given ? whyLooser(given, limit, inherits) : inherits ? undefined : "has no limit";
+function whyUnbounded(given: Constraints, limits: Constraints, inherits: boolean): string | undefined {
+  for (const [path, limit] of Object.entries(limits)) {
+    const constraint = Object.hasOwn(given, path) ? given[path] : undefined;
+    const missing = inherits ? undefined : "has no limit";
+    const reason = constraint ? whyLooser(constraint, limit, inherits) : missing;
     if (reason !== undefined) return `with ${path}: ${reason}`;
   }
   return undefined;

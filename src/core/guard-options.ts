@@ -35,6 +35,11 @@ export interface GuardOptions {
   /** Proves who a token speaks for; needed for `session({ token })`. */
   readonly identity?: IdentityVerifier;
   /**
+   * Hands the subject's verified token to the PDP, so that policies read its claims as `request.auxData.jwt`. The PDP verifies it again with its own
+   * key sets (`auxData.jwt` of its configuration); `keySetId` names one of several. Default: no token leaves the guard.
+   */
+  readonly auxData?: { readonly keySetId?: string };
+  /**
    * Whether the agent is context of the subject's check only (`"context"`, the default), or also a principal of its own with its roles and
    * the role `agent`, which must be allowed as well (`"principal"`).
    */
@@ -129,6 +134,7 @@ const guardSchema = z.strictObject({
     "expected `revocations` with find(), revoke(), restore() and list(), and `tasks` with register() and end()",
   ),
   identity: objectWith<IdentityVerifier>("verify").optional(),
+  auxData: z.strictObject({ keySetId: z.string().min(1).exactOptional() }).optional(),
   agents: z.enum(["context", "principal"]).default("context"),
   delegation: z
     .strictObject({

@@ -53,6 +53,12 @@ const NAMED_KINDS = [
   { prefix: "a2a_", attribute: "agent" },
 ] as const;
 
+/** What a kind names, and the attribute that repeats it; nothing for a kind that is not about something named. */
+export function namedBy(kind: string): { readonly name: string; readonly attribute: string } | undefined {
+  const named = NAMED_KINDS.find(({ prefix }) => kind.startsWith(prefix));
+  return named && { name: kind.slice(named.prefix.length), attribute: named.attribute };
+}
+
 /** Reads each member once: a getter may answer differently the second time. */
 export function readHop({ kind, id, action, attr = {} }: Hop): Hop {
   return { kind, ...(id !== undefined && { id }), action, attr };
@@ -61,10 +67,9 @@ export function readHop({ kind, id, action, attr = {} }: Hop): Hop {
 /** How a denial and a record name a hop, which may be one that no grammar admits. */
 export function describeHop({ kind, id, action }: Hop): Denial["hop"] {
   const shown = (value: unknown): string => (typeof value === "string" ? cleanText(value, 128) : "unknown");
-  const named = NAMED_KINDS.find(({ prefix }) => shown(kind).startsWith(prefix));
   return Object.freeze({
     kind: shown(kind),
-    name: named ? shown(kind).slice(named.prefix.length) : shown(id),
+    name: namedBy(shown(kind))?.name ?? shown(id),
     action: shown(action),
   });
 }
@@ -87,10 +92,10 @@ export function snapshotHop(
   const refusal = read instanceof Refusal ? read : undefined;
   const attributes = read instanceof Refusal ? {} : read;
   const readAs = (hop: HopSnapshot): ReadHop => ({ hop: Object.freeze(hop), ...(refusal && { refusal }) });
-  const named = NAMED_KINDS.find(({ prefix }) => kind.startsWith(prefix));
+  const named = namedBy(kind);
   if (named) {
-    const name = kind.slice(named.prefix.length);
-    if (!isKindPart(name)) throw unsupported(named.attribute, name, "a-z, 0-9 and _");
+    const { name, attribute } = named;
+    if (!isKindPart(name)) throw unsupported(attribute, name, "a-z, 0-9 and _");
     const [, method, member] = /^(tools\/call|prompts\/get)\/(.+)$/.exec(action) ?? [];
     return readAs({
       kind,
@@ -100,7 +105,7 @@ export function snapshotHop(
       // What kind and action say already cannot be said differently by the caller.
       attr: Object.freeze({
         ...attributes,
-        [named.attribute]: name,
+        [attribute]: name,
         ...(member !== undefined && { [method === "tools/call" ? "tool" : "prompt"]: member }),
       }),
     });

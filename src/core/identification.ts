@@ -4,7 +4,7 @@ import { ConfigurationError } from "./errors";
 import type { Grant } from "./grant";
 import { grantSchema } from "./grant";
 import { parseOptions } from "./options";
-import type { IdentityVerifier, MaybePromise, VerifiedIdentity } from "./ports";
+import type { AuxData, IdentityVerifier, MaybePromise, VerifiedIdentity } from "./ports";
 import {
   checkedPrincipals,
   parseAgent,
@@ -19,6 +19,8 @@ import { Refusal } from "./refusal";
 /** Who a session acts for, and who acts, as far as that is proven. */
 export interface Proof extends VerifiedIdentity {
   readonly issuedAt: number;
+  /** The subject's own token, where it was one that proved it. */
+  readonly token?: string;
   /** The acting agent, if its own token was verified: roles and attributes are the token's. */
   readonly agent?: Agent;
 }
@@ -31,6 +33,8 @@ export interface Identified {
   /** The same objects while nothing has changed, so that checks can share a request. */
   readonly checked: readonly [CheckedPrincipal, ...CheckedPrincipal[]];
   readonly proof: Proof;
+  /** The subject's token, if the PDP is to read it. The same object while it is the same. */
+  readonly auxData: AuxData | undefined;
   /** What limits the hop before any policy: the token's own limit, and the grant of each delegation. */
   readonly grants: readonly { readonly label: string; readonly grant: Grant }[];
 }
@@ -58,20 +62,27 @@ export function proven(
     const option = tokens.subject === undefined ? "session.agent.token" : "session.token";
     throw new ConfigurationError(`${option}: needs the guard's option \`identity\` to verify it`);
   }
-  const asked = async (): Promise<VerifiedIdentity> => {
+  const verify = async (source: TokenSource): Promise<VerifiedIdentity & { readonly token: string }> => {
+    const token = typeof source === "string" ? source : await source();
+    return { ...(await identity.verify(token)), token };
+  };
+  const proveSubject = async (): Promise<VerifiedIdentity & { readonly token?: string }> => {
     if (tokens.subject !== undefined) return verify(tokens.subject);
     if (given.principal) return { principal: given.principal, auth: ASSERTED };
     throw new Refusal("unauthenticated", { detail: "there is neither a token nor a principal" });
   };
-  const verify = async (token: TokenSource): Promise<VerifiedIdentity> =>
-    identity.verify(typeof token === "string" ? token : await token());
+  let onBehalfOf: string | undefined;
 
   return async () => {
     const [subject, agent] = await Promise.all([
-      asked(),
+      proveSubject(),
       tokens.agent === undefined ? undefined : verify(tokens.agent),
     ]);
     refuseOtherAgent(given.agent.id, subject.actor, agent?.principal.id);
+    // What a session has counted, pinned and remembered is one principal's.
+    onBehalfOf ??= subject.principal.id;
+    if (subject.principal.id !== onBehalfOf)
+      throw new Refusal("unauthenticated", { detail: `the session is that of ${onBehalfOf}: open another` });
     const expiresAt = Math.min(subject.expiresAt ?? Infinity, agent?.expiresAt ?? Infinity);
     return {
       ...subject,
@@ -128,7 +139,7 @@ export interface Acting {
 export function identification(
   prove: Prove,
   acting: Acting,
-  guard: Pick<GuardContext, "agents" | "clock" | "delegation">,
+  guard: Pick<GuardContext, "agents" | "auxData" | "clock" | "delegation">,
 ): () => MaybePromise<Identified> {
   let last: (Identified & { readonly key: string }) | undefined;
   const identify = (proof: Proof): Identified => {
@@ -145,7 +156,11 @@ export function identification(
       ...(ofToken ? [{ label: "subject", grant: ofToken }] : []),
       ...acting.links.map(({ agent, grant }) => ({ label: agent.id, grant })),
     ];
-    last = { key, checked, proof, grants };
+    const { token } = proof;
+    const forPdp =
+      guard.auxData && token !== undefined ? Object.freeze({ jwt: { token, ...guard.auxData } }) : undefined;
+    const auxData = last?.proof.token === token ? last?.auxData : forPdp;
+    last = { key, checked, proof, auxData, grants };
     return last;
   };
   return () => {

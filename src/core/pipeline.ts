@@ -39,6 +39,7 @@ export async function decide(session: SessionContext, given: Hop, options: Decid
     enter("identity");
     const identified = await within(guard.timeoutMs, "identity", session.identify());
     const proven = (evaluation.checked = identified.checked);
+    evaluation.auxData = identified.auxData;
 
     enter("revocation");
     // Where that takes a round trip, it is read with the counting below.

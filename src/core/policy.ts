@@ -40,10 +40,11 @@ async function askAll(
 ): Promise<void> {
   // What a name stands for first: it is the more telling denial.
   const ids = evaluation.models?.toReversed() ?? [id];
+  const beside = evaluation.auxData ? { auxData: evaluation.auxData } : {};
   const asked = checked.flatMap(({ label, principal }) =>
     ids.map((id) => ({
       label,
-      query: { principal, resource: { kind, id, attr }, actions: [action], annotations },
+      query: { principal, resource: { kind, id, attr }, actions: [action], annotations, ...beside },
     })),
   );
   const settled = await Promise.allSettled(

@@ -10,6 +10,11 @@ import type { StandardSchema } from "./standard-schema";
 
 // ---------------------------------------------------------------------------------------------------------------- decisions
 
+/** What a PDP may read beside principal and resource. One object for a token, so that its checks can share a request. */
+export interface AuxData {
+  readonly jwt: { readonly token: string; readonly keySetId?: string };
+}
+
 /** The actions that one principal asks for on one resource. */
 export interface PdpQuery {
   readonly principal: PdpPrincipal;
@@ -17,6 +22,8 @@ export interface PdpQuery {
   readonly actions: readonly string[];
   /** Joins the PDP's decision log with our audit trail. One object a session, so that its checks can share a request. */
   readonly annotations: Readonly<Record<string, string>>;
+  /** With the guard's option `auxData`, the subject's token: policies read its claims as `request.auxData.jwt`. */
+  readonly auxData?: AuxData;
 }
 
 /** What a rule had to say. It informs, it never decides. */

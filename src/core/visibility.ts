@@ -49,6 +49,7 @@ export async function lookUp(
     enter("identity");
     const identified = await within(guard.timeoutMs, "identity", session.identify());
     const proven = (evaluation.checked = identified.checked);
+    evaluation.auxData = identified.auxData;
     enter("revocation");
     await refuseRevoked(session, identified);
 
@@ -152,6 +153,7 @@ async function askFor(
   signal: AbortSignal | undefined,
 ): Promise<Answer> {
   const options = signal ? { signal } : {};
+  const shared = { principal, annotations, ...(evaluation.auxData && { auxData: evaluation.auxData }) };
   const seen: Answer = new Map();
   const open: string[] = [];
   const portions = Array.from(
@@ -159,7 +161,7 @@ async function askFor(
     async (_, index) => {
       const portion = actions.slice(index * MAX_ACTIONS_AT_ONCE, (index + 1) * MAX_ACTIONS_AT_ONCE);
       const id = index === 0 ? resource.id : `${resource.id}/${index}`;
-      const query = { principal, resource: { ...resource, id }, actions: portion, annotations };
+      const query = { ...shared, resource: { ...resource, id }, actions: portion };
       const answer = await guard.pdp.check(query, options);
       evaluation.answers = [...evaluation.answers, answer];
       for (const action of portion) {
@@ -171,7 +173,7 @@ async function askFor(
   await Promise.all(portions);
   const workers = Array.from({ length: Math.min(MAX_PLANS_AT_ONCE, open.length) }, async () => {
     for (let action = open.pop(); action !== undefined; action = open.pop()) {
-      const query = { principal, resource, actions: [action], annotations };
+      const query = { ...shared, resource, actions: [action] };
       seen.set(action, await guard.pdp.plan(query, options));
     }
   });

@@ -1,5 +1,5 @@
 import { PdpError } from "../core/pdp-error";
-import type { PdpQuery } from "../core/ports";
+import type { AuxData, PdpQuery } from "../core/ports";
 import type { PdpPrincipal } from "../core/principal";
 
 /** One resource with its actions, as it stands in a request of several. */
@@ -27,6 +27,7 @@ export interface CheckRequest {
   readonly principal: PrincipalInRequest;
   readonly checks: readonly ResourceCheck[];
   readonly annotations: PdpQuery["annotations"];
+  readonly auxData?: AuxData | undefined;
 }
 
 export interface PlanRequest {
@@ -40,6 +41,7 @@ export interface PlanRequest {
   };
   readonly action: string;
   readonly annotations: PdpQuery["annotations"];
+  readonly auxData?: AuxData | undefined;
 }
 
 export interface ExchangeOptions {

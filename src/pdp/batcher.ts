@@ -1,5 +1,5 @@
 import { PdpError } from "../core/pdp-error";
-import type { PdpAnswer } from "../core/ports";
+import type { AuxData, PdpAnswer } from "../core/ports";
 import { readCheckAnswer } from "./answer";
 import { RequestRefusedError, type Backend, type PrincipalInRequest, type ResourceCheck } from "./backend";
 
@@ -7,6 +7,7 @@ import { RequestRefusedError, type Backend, type PrincipalInRequest, type Resour
 export interface BatchKey {
   readonly principal: PrincipalInRequest;
   readonly annotations: Readonly<Record<string, string>>;
+  readonly auxData?: AuxData | undefined;
 }
 
 interface Pending {
@@ -74,7 +75,7 @@ export class Batcher {
     }
   }
 
-  async #ask({ principal, annotations }: BatchKey, batch: readonly Pending[]): Promise<void> {
+  async #ask(key: BatchKey, batch: readonly Pending[]): Promise<void> {
     const nobodyWaits = new AbortController();
     const watch = (): void => {
       if (batch.every(({ signal }) => signal?.aborted)) nobodyWaits.abort();
@@ -83,9 +84,8 @@ export class Batcher {
     try {
       await this.prove();
       const request = {
+        ...key,
         requestId: crypto.randomUUID(),
-        principal,
-        annotations,
         checks: batch.map(({ check }) => check),
       };
       const timeoutMs = Math.floor(Math.min(...batch.map(({ deadline }) => deadline)) - performance.now());
@@ -100,7 +100,7 @@ export class Batcher {
       if (error instanceof RequestRefusedError && batch.length > 1) {
         // One check that the PDP cannot stomach must not harm its neighbours: each is asked again by itself.
         const awaited = batch.filter(({ signal }) => !signal?.aborted);
-        await Promise.all(awaited.map((pending) => this.#ask({ principal, annotations }, [pending])));
+        await Promise.all(awaited.map((pending) => this.#ask(key, [pending])));
         return;
       }
       for (const { reject } of batch) reject(error);

@@ -1,6 +1,6 @@
 import { ConfigurationError } from "../core/errors";
 import { PdpError } from "../core/pdp-error";
-import type { PdpQuery, PolicyDecisionPoint } from "../core/ports";
+import type { AuxData, PdpQuery, PolicyDecisionPoint } from "../core/ports";
 import type { PdpPrincipal } from "../core/principal";
 import { readPlanAnswer } from "./answer";
 import { resourceCheck, type Backend, type PrincipalInRequest } from "./backend";
@@ -39,15 +39,16 @@ export function cerbos(pdp: string | URL | CerbosClient, options: CerbosOptions 
 }
 
 function assemble(given: Backend, { timeoutMs, policyVersion, scope }: ParsedCerbosOptions): CerbosPdp {
-  const keys = new WeakMap<PdpPrincipal, WeakMap<PdpQuery["annotations"], BatchKey>>();
+  const keys = new WeakMap<PdpPrincipal, WeakMap<PdpQuery["annotations"] | AuxData, BatchKey>>();
   let proven: Promise<void> | undefined;
 
-  /** The same principal with the same annotations has the same key; that is what lets checks share a request. */
-  const keyOf = ({ principal, annotations }: PdpQuery): BatchKey => {
-    let byAnnotations = keys.get(principal);
-    if (!byAnnotations) keys.set(principal, (byAnnotations = new WeakMap()));
-    let key = byAnnotations.get(annotations);
-    if (!key) byAnnotations.set(annotations, (key = { principal: versioned(principal), annotations }));
+  /** The same principal with the same annotations, and the same token, has the same key; that is what lets checks share a request. */
+  const keyOf = ({ principal, annotations, auxData }: PdpQuery): BatchKey => {
+    let known = keys.get(principal);
+    if (!known) keys.set(principal, (known = new WeakMap()));
+    let key = known.get(auxData ?? annotations);
+    if (key?.annotations !== annotations)
+      known.set(auxData ?? annotations, (key = { principal: versioned(principal), annotations, auxData }));
     return key;
   };
   const versioned = (principal: PdpPrincipal): PrincipalInRequest => {
@@ -105,6 +106,7 @@ function assemble(given: Backend, { timeoutMs, policyVersion, scope }: ParsedCer
         resource: { kind, attr, ...selection(principal) },
         action,
         annotations: query.annotations,
+        auxData: query.auxData,
       };
       const answer = await backend.plan(request, {
         signal: signal ?? new AbortController().signal,

@@ -1,4 +1,5 @@
 import { PdpError } from "../core/pdp-error";
+import type { AuxData } from "../core/ports";
 import { within } from "../core/deadline";
 import type { Backend, ExchangeOptions } from "./backend";
 
@@ -15,6 +16,7 @@ export interface CerbosClient {
       principal: never;
       resources: never;
       requestContext: { annotations: Record<string, string> };
+      auxData?: AuxData;
     },
     options?: { signal?: AbortSignal },
   ): Promise<unknown>;
@@ -26,6 +28,7 @@ export interface CerbosClient {
       resource: never;
       action: string;
       requestContext: { annotations: Record<string, string> };
+      auxData?: AuxData;
     },
     options?: { signal?: AbortSignal },
   ): Promise<unknown>;
@@ -33,7 +36,7 @@ export interface CerbosClient {
 
 export function clientBackend(client: CerbosClient): Backend {
   return {
-    async check({ requestId, principal, checks, annotations }, options) {
+    async check({ requestId, principal, checks, annotations, auxData }, options) {
       const answer = await ask(options, (signal) =>
         client.checkResources(
           {
@@ -42,13 +45,14 @@ export function clientBackend(client: CerbosClient): Backend {
             principal: principal as never,
             resources: checks.map(({ actions, resource }) => ({ actions, resource })) as never,
             requestContext: { annotations: { ...annotations } },
+            ...(auxData && { auxData }),
           },
           { signal },
         ),
       );
       return inWireShape(answer);
     },
-    async plan({ requestId, principal, resource, action, annotations }, options) {
+    async plan({ requestId, principal, resource, action, annotations, auxData }, options) {
       const answer = await ask(options, (signal) =>
         client.planResources(
           {
@@ -57,6 +61,7 @@ export function clientBackend(client: CerbosClient): Backend {
             resource: resource as never,
             action,
             requestContext: { annotations: { ...annotations } },
+            ...(auxData && { auxData }),
           },
           { signal },
         ),

@@ -35,18 +35,19 @@ export function httpBackend(base: URL, headers: Readonly<Record<string, string>>
   };
 
   return {
-    check({ requestId, principal, checks, annotations }, options) {
+    check({ requestId, principal, checks, annotations, auxData }, options) {
       const envelope = JSON.stringify({
         requestId,
         includeMeta: true,
         principal,
         requestContext: { annotations },
+        auxData,
       });
       const resources = checks.map(({ json }) => json).join(",");
       return post("api/check/resources", `${envelope.slice(0, -1)},"resources":[${resources}]}`, options);
     },
-    plan({ requestId, principal, resource, action, annotations }, options) {
-      const body = { requestId, principal, resource, action, requestContext: { annotations } };
+    plan({ requestId, principal, resource, action, annotations, auxData }, options) {
+      const body = { requestId, principal, resource, action, requestContext: { annotations }, auxData };
       return post("api/plan/resources", JSON.stringify(body), options);
     },
     close: () => exchange.close(),
