@@ -16,6 +16,7 @@ const listSchema = z.looseObject({
       reason: z.string().exactOptional(),
       author: z.string().exactOptional(),
       expires_at: z.string().exactOptional(),
+      issued_before: z.string().exactOptional(),
     }),
   ),
 });

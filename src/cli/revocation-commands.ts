@@ -8,6 +8,8 @@ const TARGETS = {
   session: "every hop of this session",
   agent: "every hop of this agent, for whomever it acts",
   principal: "every hop on behalf of this user or service",
+  delegation: "every hop by this delegation and by those below it",
+  login: "every hop of whoever came by this login at an identity provider",
 };
 
 type Given = RevocationTarget &
@@ -61,7 +63,8 @@ function withTarget(command: Command): Command {
 function targetOf(given: Given, command: Command): RevocationTarget {
   const [[name, id] = [], ...more] = Object.entries(given).filter(([name]) => Object.hasOwn(TARGETS, name));
   if (name === undefined || more.length > 0) {
-    command.error("error: name exactly one of --task, --session, --agent and --principal");
+    const names = Object.keys(TARGETS).map((name) => `--${name}`);
+    command.error(`error: name exactly one of ${names.join(", ")}`);
   }
   return { [name]: id as string };
 }
@@ -94,7 +97,9 @@ function describe(target: RevocationTarget): string {
 }
 
 /** Whoever may revoke chose the words, and a terminal obeys some characters. */
-function lineOf({ at, target, reason, author }: Revocation): string {
+function lineOf({ at, target, issued_before, reason, author }: Revocation): string {
+  const some = issued_before === undefined ? "" : ` issued before ${cleanText(issued_before)}`;
   const by = author === undefined ? "" : ` by ${cleanText(author)}`;
-  return `${cleanText(at)}  ${describe(target)}${by}${reason === undefined ? "" : `: ${cleanText(reason, 1000)}`}`;
+  const why = reason === undefined ? "" : `: ${cleanText(reason, 1000)}`;
+  return `${cleanText(at)}  ${describe(target)}${some}${by}${why}`;
 }

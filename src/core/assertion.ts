@@ -1,4 +1,5 @@
 import type { SessionContext } from "./context";
+import { within } from "./deadline";
 import { ConfigurationError } from "./errors";
 import type { Evaluation } from "./evaluation";
 import { chainOf } from "./recording";
@@ -14,7 +15,7 @@ export function assertion(
     if (flags.includes("look_up") || flags.includes("recheck"))
       throw new ConfigurationError("assertion: a look-up permits nothing that could be asserted");
     const argumentsDigest = await digest;
-    return guard.assertions.sign(
+    const asserted = guard.assertions.sign(
       {
         subject: checked?.[0].principal.id ?? "unknown",
         agent: agent.id,
@@ -27,5 +28,6 @@ export function assertion(
       },
       audience,
     );
+    return within(guard.timeoutMs, "assertion", asserted);
   };
 }

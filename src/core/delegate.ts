@@ -51,17 +51,18 @@ export async function delegate(
   session: SessionContext,
   given: DelegateOptions,
 ): Promise<SessionContext | DenyDecision> {
-  const { to, authorization_details, ...conditions } = parseOptions(delegateSchema, "delegate", given);
-  const agent = receiver(to);
+  const { to, authorization_details, ...wanted } = parseOptions(delegateSchema, "delegate", given);
   if (authorization_details === undefined)
     throw new ConfigurationError("delegate.authorization_details: say what the agent may do; [] is nothing");
-  const { mayDelegate, maxDepth, expiresIn } = conditions;
+  const agent = receiver(to);
+  const now = session.guard.clock().getTime();
+  const conditions = conditionsOf(session, wanted, now);
   const attr = {
     grant: authorization_details,
-    may_delegate: mayDelegate,
     depth: session.links.length + 1,
-    ...(maxDepth !== undefined && { max_depth: maxDepth }),
-    ...(expiresIn !== undefined && { expires_in: expiresIn }),
+    may_delegate: conditions.may_delegate,
+    max_depth: conditions.max_depth,
+    expires_in: Math.ceil((conditions.expires_at - now) / 1000),
   };
 
   let child: SessionContext | undefined;
@@ -70,7 +71,8 @@ export async function delegate(
     { kind: `a2a_${agent.id}`, action: "delegate", attr },
     {
       withinGrants: async (identified, hop) => {
-        const link = newLink(session, agent, readGrant(session, hop.attr.grant), conditions);
+        const grant = readGrant(session, hop.attr.grant);
+        const link: DelegationLink = { id: crypto.randomUUID(), agent, grant, ...conditions };
         refuseInvalid(session, identified, link);
         child = sessionContext(session.guard, { ...session, agent, links: [...session.links, link] });
         await refuseBeyondSubject(child, link);
@@ -104,23 +106,19 @@ function readGrant({ guard }: SessionContext, given: unknown): Grant {
   );
 }
 
-function newLink(
+/** What is asked for; where nothing is, what holds for the delegating agent. */
+function conditionsOf(
   { guard, links }: SessionContext,
-  agent: Agent,
-  grant: Grant,
   { mayDelegate, maxDepth, expiresIn }: Omit<z.output<typeof delegateSchema>, "to" | "authorization_details">,
-): DelegationLink {
+  now: number,
+): Pick<DelegationLink, "may_delegate" | "max_depth" | "expires_at"> {
   const from = links.at(-1);
-  const now = guard.clock().getTime();
   const until = Math.floor(now + (expiresIn ?? DEFAULT_LIFE_SECONDS) * 1000);
-  return Object.freeze({
-    id: crypto.randomUUID(),
-    agent,
-    grant,
+  return {
     may_delegate: mayDelegate,
     max_depth: maxDepth ?? from?.max_depth ?? guard.delegation.maxDepth,
     expires_at: expiresIn === undefined ? Math.min(until, from?.expires_at ?? Infinity) : until,
-  });
+  };
 }
 
 function refuseInvalid(
@@ -154,10 +152,9 @@ async function refuseBeyondSubject(child: SessionContext, { grant, agent }: Dele
   for (const [index, answers] of seen.entries())
     for (const [action, visibility] of answers)
       if (visibility === "never") {
-        const reason = `authorization_details: ${questions[index]?.kind}: ${action} is more than the subject may.`;
-        throw invalid(reason, "subject");
+        const what = `${questions[index]?.kind}: ${action}`;
+        throw invalid(`authorization_details: ${what} is more than policies ever allow to ${agent.id} here.`);
       }
 }
 
-const invalid = (reason: string, refusedBy?: string): Refusal =>
-  new Refusal("delegation_invalid", { reason, ...(refusedBy !== undefined && { refusedBy }) });
+const invalid = (reason: string): Refusal => new Refusal("delegation_invalid", { reason });

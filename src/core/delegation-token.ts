@@ -9,7 +9,7 @@ import { newEvaluation } from "./evaluation";
 import { grantSchema } from "./grant";
 import type { Identified, Proof } from "./identification";
 import { snapshot, type JsonObject } from "./json";
-import { parseAgent, parsePrincipal, parseTask } from "./principal";
+import { parseAgent, parsePrincipal, parseTask, type Agent } from "./principal";
 import type { DelegationTokens } from "./ports";
 import { Refusal } from "./refusal";
 import { refuseRevoked } from "./revocation";
@@ -25,7 +25,7 @@ const signedSchema = z.strictObject({
   session: z.string().min(1).max(256),
   started_at: z.iso.datetime(),
   root: z.unknown().transform(parseAgent),
-  task: z.unknown().transform(parseTask).exactOptional(),
+  task: z.looseObject({}).transform(parseTask).exactOptional(),
   links: z.array(linkSchema).max(100),
 });
 
@@ -68,7 +68,7 @@ async function sign(
     started_at: startedAt.toISOString(),
     // Its own token, which says its roles, stays here.
     root: proof.agent ?? root,
-    ...(task && { task }),
+    ...(task && { task: { ...task } }),
     links: links as never,
   };
   // Nobody renews the user's token there.
@@ -90,6 +90,7 @@ export async function takeUpDelegation(
   guard: GuardContext,
   tokens: DelegationTokens,
   token: string,
+  taker: Agent,
 ): Promise<SessionContext> {
   const { delegation, audience, expiresAt } = await within(
     guard.timeoutMs,
@@ -97,21 +98,25 @@ export async function takeUpDelegation(
     tokens.verify(token),
   );
   const signed = signedSchema.parse(snapshot(delegation));
-  const { root, links, authorization_details: limit, auth } = signed;
-  const agent = links.at(-1)?.agent;
-  if (!agent) throw invalid("nothing was delegated");
+  const { root, authorization_details: limit, auth } = signed;
+  // The token may end before the delegation: with the user's own.
+  const links = signed.links.map((link) => ({ ...link, expires_at: Math.min(link.expires_at, expiresAt) }));
+  const received = links.at(-1)?.agent;
+  if (!received) throw invalid("nothing was delegated");
+  // Its roles are what the delegation says; what runs it, it says itself.
+  const agent = { ...taker, ...received };
   if (audience !== agent.id)
     throw invalid(`the token is for ${audience}, and the delegation for ${agent.id}`);
   links.forEach((link, index) => {
     const reason = whyInvalid(link, { root, links: links.slice(0, index), limit }, guard.delegation);
     if (reason !== undefined) throw invalid(reason);
   });
+  if (taker.id !== agent.id) throw invalid(`the delegation is for ${agent.id}, and not for ${taker.id}`);
 
   const proof: Proof = {
     principal: signed.principal,
     auth,
     issuedAt: signed.issued_at,
-    expiresAt,
     logins: signed.logins,
     ...(limit && { authorizationDetails: limit }),
   };

@@ -13,7 +13,7 @@ import { identifier, parseAgent } from "./principal";
 import { newRevocation, parseTarget, type RevocationDetails } from "./revocation";
 import { createSession, type Session } from "./session";
 import { sessionContext } from "./session-context";
-import { parseSessionOptions, type OwnRun, type SessionOptions } from "./session-options";
+import { parseSessionOptions, type OwnRun, type SessionOptions, type TakenUp } from "./session-options";
 
 /** A policy enforcement point. One for a process, with a session for each run of an agent. */
 export interface Guard {
@@ -52,9 +52,7 @@ export function assembleGuard(given: GuardOptions & Required<Pick<GuardOptions, 
     session: async (given) => {
       const options = parseSessionOptions(given);
       const session =
-        options.delegation === undefined
-          ? begin(guard, identity, options)
-          : await takeUp(guard, options.delegation);
+        options.delegation === undefined ? begin(guard, identity, options) : await takeUp(guard, options);
       if (guard.tasks === "registered" && !session.task) throw new ConfigurationError(NO_TASK);
       await proveIdentity(session);
       return createSession(session, catalogue);
@@ -93,7 +91,7 @@ function begin(
 }
 
 /** A delegation that proves nothing opens no session, and is recorded as nobody's. */
-async function takeUp(guard: GuardContext, token: string): Promise<SessionContext> {
+async function takeUp(guard: GuardContext, { delegation, agent }: TakenUp): Promise<SessionContext> {
   const { tokens } = guard.delegation;
   if (!tokens) throw new ConfigurationError(NO_TOKENS);
   const nobody = begin(guard, undefined, {
@@ -106,7 +104,7 @@ async function takeUp(guard: GuardContext, token: string): Promise<SessionContex
   const opening = newEvaluation({ kind: "session", name: "unknown", action: "open" });
   const taken = await attempt<SessionContext>(nobody, opening, undefined, (enter) => {
     enter("delegation");
-    return takeUpDelegation(guard, tokens, token);
+    return takeUpDelegation(guard, tokens, delegation, agent);
   });
   if ("effect" in taken) throw new AuthorizationDeniedError(taken.denial);
   return taken;

@@ -170,12 +170,12 @@ export function identification(
 }
 
 function refuseExpired({ expiresAt }: Proof, links: readonly DelegationLink[], now: number): void {
-  if (expiresAt !== undefined && expiresAt <= now)
-    throw new Refusal("unauthenticated", { detail: "the token has expired" });
   const expired = links.find((link) => link.expires_at <= now);
   if (expired)
     throw new Refusal("delegation_invalid", {
       reason: "The delegation has expired.",
       refusedBy: expired.agent.id,
     });
+  if (expiresAt !== undefined && expiresAt <= now)
+    throw new Refusal("unauthenticated", { detail: "the token has expired" });
 }

@@ -39,11 +39,12 @@ export type SessionOptions =
     ))
   | {
       /**
-       * What another process has delegated to an agent here (`delegationToken` of the child session): it says who acts, for whom and on
+       * What another process has delegated to an agent here (`delegationToken` of the child session): it says for whom this agent acts and on
        * what. Verified by the guard's `delegation.tokens`.
        */
       readonly delegation: string;
-      readonly agent?: undefined;
+      /** The agent that takes it up. What was delegated to another is refused. */
+      readonly agent: Pick<AgentInput, "id" | "harness" | "version">;
       readonly task?: undefined;
       readonly id?: undefined;
       readonly principal?: undefined;
@@ -70,14 +71,26 @@ export interface OwnRun {
   readonly tokens: { readonly subject: TokenSource | undefined; readonly agent: TokenSource | undefined };
 }
 
+/** A session of an agent that was delegated to in another process. */
+export interface TakenUp {
+  readonly delegation: string;
+  readonly agent: Agent;
+}
+
 /** @throws {ConfigurationError} naming the wrong option. */
-export function parseSessionOptions(given: unknown): OwnRun | { readonly delegation: string } {
+export function parseSessionOptions(given: unknown): OwnRun | TakenUp {
   const parsed = parseOptions(sessionSchema, "session", given);
   const { principal, task, token, delegation, id = crypto.randomUUID() } = parsed;
   if (delegation !== undefined) {
-    const others = Object.keys(parsed).filter((name) => name !== "delegation");
-    if (others.length === 0) return { delegation };
-    throw new ConfigurationError(`session.${others.join(", session.")}: the delegation says that already`);
+    const others = Object.keys(parsed).filter((name) => name !== "delegation" && name !== "agent");
+    if (others.length > 0)
+      throw new ConfigurationError(`session.${others.join(", session.")}: the delegation says that already`);
+    const { agent, agentToken } = parseActingAgent(parsed.agent);
+    if (agentToken !== undefined || agent.roles.length > 0 || Object.keys(agent.attr).length > 0)
+      throw new ConfigurationError(
+        "session.agent: of an agent that takes up a delegation, give id, harness and version",
+      );
+    return { delegation, agent };
   }
   if ((principal === undefined) === (token === undefined)) {
     throw new ConfigurationError("session: give either principal or token, or a delegation");

@@ -1,25 +1,33 @@
 import type { Authority, Revocation, RevocationTarget, TaskStore } from "../core/ports";
+import { fieldOf, fieldsOf, instant } from "./revoked-entries";
+
+/** What stands, with its instants in milliseconds since 1970. */
+interface Entry {
+  readonly revocation: Revocation;
+  readonly issuedBefore: number;
+  readonly till: number;
+}
 
 /** Revocations and tasks in memory. Both answer at once. */
 export function memoryRevocations() {
-  const revoked = new Map<string, Revocation>();
+  const revoked = new Map<string, Entry>();
   /** When each task ends, in milliseconds since 1970. */
   const tasks = new Map<string, number>();
-  const key = (target: RevocationTarget): string => JSON.stringify(Object.entries(target)[0]);
-  const stands = ({ expires_at }: Revocation): boolean =>
-    expires_at === undefined || Date.parse(expires_at) > Date.now();
 
-  const find = ({ targets, task }: Authority): Revocation | undefined => {
+  const find = ({ targets, issuedAt = -Infinity, task }: Authority): Revocation | undefined => {
     if (revoked.size > 0) {
-      const found = targets.map((target) => revoked.get(key(target))).find((entry) => entry && stands(entry));
-      if (found) return found;
+      const now = Date.now();
+      for (const field of targets.flatMap(fieldsOf)) {
+        const entry = revoked.get(field);
+        if (entry && entry.till > now && issuedAt < entry.issuedBefore) return entry.revocation;
+      }
     }
     const isLive = task === undefined || (tasks.get(task) ?? 0) > Date.now();
     if (isLive) return undefined;
     return { target: { task }, reason: "the task is not registered", at: new Date().toISOString() };
   };
   const forgetExpired = (): void => {
-    for (const [key, revocation] of revoked) if (!stands(revocation)) revoked.delete(key);
+    for (const [field, { till }] of revoked) if (till <= Date.now()) revoked.delete(field);
   };
 
   return {
@@ -27,14 +35,17 @@ export function memoryRevocations() {
       find,
       revoke(revocation: Revocation): void {
         forgetExpired();
-        revoked.set(key(revocation.target), revocation);
+        const field = fieldOf(revocation);
+        revoked.set(field, farther(entryOf(revocation), revoked.get(field)));
       },
       restore(target: RevocationTarget): void {
-        revoked.delete(key(target));
+        for (const field of fieldsOf(target)) revoked.delete(field);
       },
       list(): readonly Revocation[] {
         forgetExpired();
-        return [...revoked.values()].sort((a, b) => b.at.localeCompare(a.at));
+        return Array.from(revoked.values(), ({ revocation }) => revocation).sort((a, b) =>
+          b.at.localeCompare(a.at),
+        );
       },
     },
     tasks: {
@@ -45,5 +56,31 @@ export function memoryRevocations() {
         tasks.delete(id);
       },
     } satisfies TaskStore,
+  };
+}
+
+function entryOf(revocation: Revocation): Entry {
+  const { issued_before, expires_at } = revocation;
+  return {
+    revocation,
+    issuedBefore: issued_before === undefined ? Infinity : instant(issued_before),
+    till: expires_at === undefined ? Infinity : instant(expires_at),
+  };
+}
+
+/** The given one, reaching as far as the one that stands already: only restoring takes anything back. */
+function farther(given: Entry, standing: Entry | undefined): Entry {
+  if (!standing) return given;
+  const issuedBefore = Math.max(given.issuedBefore, standing.issuedBefore);
+  const till = Math.max(given.till, standing.till);
+  const { issued_before: _before, expires_at: _till, ...rest } = given.revocation;
+  return {
+    revocation: {
+      ...rest,
+      ...(issuedBefore !== Infinity && { issued_before: new Date(issuedBefore).toISOString() }),
+      ...(till !== Infinity && { expires_at: new Date(till).toISOString() }),
+    },
+    issuedBefore,
+    till,
   };
 }

@@ -1,22 +1,24 @@
 import type { HopStanding, SessionCounter, StateStore } from "../core/ports";
 import { memoryRevocations } from "./memory-revocations";
 import { memoryUsage, type MemoryUsage } from "./memory-usage";
+import { shared } from "./shared";
 
 /** State in this process's memory: seen by every guard that shares the store, and by no other process. */
 export function memoryState(): StateStore {
   const { revocations, tasks } = memoryRevocations();
   const usage = memoryUsage();
+  const sessions = shared<SessionCounter>();
   return {
     revocations,
     tasks,
-    session: (id, startedAt) => memorySession(id, startedAt, revocations, usage),
+    session: (id, startedAt) => sessions(id, () => memorySession(id, startedAt, revocations, usage)),
   };
 }
 
 /** An agent that makes names up can neither fill the memory nor have a limit on attempts forgotten: more names are an error. */
 export const MAX_ACTIONS = 1000;
 
-/** The counts live and die with the session object. */
+/** The counts live for as long as somebody holds the counter. */
 function memorySession(
   id: string,
   startedAt: Date,

@@ -1,6 +1,7 @@
 import { cpus } from "node:os";
 import { check, list1000, parallel50 } from "./decisions";
 import { floor, grpc } from "./others";
+import { identity } from "./identity";
 import { memory } from "./memory";
 import { state } from "./state";
 import { stream, streamTools } from "./stream";
@@ -13,6 +14,7 @@ const BENCHMARKS = {
   stream,
   stream_tools: streamTools,
   state,
+  identity,
   grpc,
   floor,
   memory,

@@ -93,6 +93,22 @@ describe("npx hopguard, at a revocationHandler", () => {
     expect(await codeOf(guard)).toBe("allow");
   });
 
+  it("revokes delegations and logins, and says which of a login has ended", async () => {
+    const { guard, run } = await mounted();
+    const login = '["https://id.example","sub","ada"]';
+    expect(await run("revoke", "--delegation", "D-1")).toMatchObject({ stdout: "revoked delegation D-1\n" });
+    expect(await run("revoke", "--login", login)).toMatchObject({ stdout: `revoked login ${login}\n` });
+    expect(await run("restore", "--login", login)).toMatchObject({ code: 0 });
+    const issuedBefore = new Date("2026-11-21T12:00:00Z");
+    await guard.revoke({ login }, { issuedBefore, author: "the identity provider" });
+    const lines = (await run("revocations")).stdout.trimEnd().split("\n");
+    expect(lines).toHaveLength(2);
+    expect(lines.join("\n")).toContain(
+      `  login ${login} issued before 2026-11-21T12:00:00.000Z by the identity provider`,
+    );
+    expect(lines.join("\n")).toContain("  delegation D-1");
+  });
+
   it("prefers the URL that it is given, and says nothing as JSON where there is nothing", async () => {
     const { url } = await mounted();
     expect(await hopguard(["revocations", "--url", url, "--json"], { HOPGUARD_SECRET: SECRET })).toEqual({

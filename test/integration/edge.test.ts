@@ -1,8 +1,12 @@
 import { EdgeVM } from "@edge-runtime/vm";
 import { build } from "esbuild";
 import { findDenial, type AuditRecord } from "hopguard";
+import { assertions } from "hopguard/identity";
+import { exportJWK } from "jose";
 import { afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { startLocalProvider, type LocalProvider } from "../../examples/shared/local-provider";
+import { digestJson } from "../../src/core/digest";
+import { TokenSigner } from "../support/token-signer";
 import type * as worker from "../support/edge-worker";
 
 /** Every line that the runtime's console was given. */
@@ -26,17 +30,17 @@ beforeAll(async () => {
 afterEach(() => void printed.splice(0));
 
 /** A runtime with the web's interfaces and none of Node's, and a model provider that it can reach. */
-async function deployed(): Promise<{ complete: typeof worker.complete; provider: LocalProvider }> {
+async function deployed(): Promise<typeof worker & { readonly provider: LocalProvider }> {
   const vm = new EdgeVM({
     extend: (context) => {
       context.console = { ...context.console, error: (line: string) => void printed.push(line) };
       return context;
     },
   });
-  const { complete } = vm.evaluate<typeof worker>(`${bundle}; worker`);
+  const { complete, checkAgain } = vm.evaluate<typeof worker>(`${bundle}; worker`);
   const provider = await startLocalProvider();
   onTestFinished(() => provider.stop());
-  return { complete, provider };
+  return { complete, checkAgain, provider };
 }
 
 describe("in an edge runtime", () => {
@@ -63,5 +67,21 @@ describe("in an edge runtime", () => {
     expect(findDenial(body)).toMatchObject({ code: "policy_denied", hop: { name: "gpt-4o" } });
     expect(provider.requests).toHaveLength(0);
     expect(printed.map((line) => JSON.parse(line) as AuditRecord)).toMatchObject([{ effect: "deny" }]);
+  });
+
+  it("verifies an assertion, of what was allowed and of nothing else", async () => {
+    const { checkAgain } = await deployed();
+    const signer = new TokenSigner();
+    const keys = await signer.jwks();
+    const key = await exportJWK(signer.keys["es-1"].privateKey);
+    const issuer = assertions({ issuer: "https://agents.example", key, algorithm: "ES256", kid: "es-1" });
+    const hop = { kind: "mcp_till", name: "till", action: "tools/call/refund" };
+    const asserted = { subject: "u-1042", agent: "bot", chain: [], session: "S-1", decisionId: "D-1", hop };
+    const argumentsDigest = await digestJson({ amount: 5 });
+    const assertion = await issuer.sign({ ...asserted, argumentsDigest }, "https://edge.example");
+    expect(await checkAgain(assertion, keys, { hop, arguments: { amount: 5 } })).toBe("u-1042");
+    expect(await checkAgain(assertion, keys, { hop, arguments: { amount: 50 } })).toMatch(/other arguments/);
+    const foreign = await issuer.sign(asserted, "https://other.example");
+    expect(await checkAgain(foreign, keys, { hop })).toMatch(/not for us/);
   });
 });

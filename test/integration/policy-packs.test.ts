@@ -1,4 +1,13 @@
-import { createGuard, findDenial, type GuardOptions, type PrincipalInput, type Session } from "hopguard";
+import {
+  createGuard,
+  findDenial,
+  type AgentInput,
+  type AuthorizationDetails,
+  type DelegateOptions,
+  type GuardOptions,
+  type PrincipalInput,
+  type Session,
+} from "hopguard";
 import { cerbos } from "hopguard/cerbos";
 import { argumentsOf, httpJson, sqlQuery } from "hopguard/enrichment";
 import type { GuardTransportOptions } from "hopguard/mcp";
@@ -34,7 +43,7 @@ beforeEach(() => {
   america.reset();
 });
 
-type Who = Omit<PrincipalInput, "id"> & { readonly agent?: string };
+type Who = Omit<PrincipalInput, "id"> & { readonly agent?: string | AgentInput };
 
 /** A session whose guard asks one pack, by its version. */
 async function open(
@@ -52,7 +61,11 @@ async function open(
     visibilityTtlMs: 0,
     ...options,
   });
-  return guard.session({ principal: { id: "u-1", ...principal }, agent: { id: agent }, task: { id: "T-1" } });
+  return guard.session({
+    principal: { id: "u-1", ...principal },
+    agent: typeof agent === "string" ? { id: agent } : agent,
+    task: { id: "T-1" },
+  });
 }
 
 const openai = (session: Session, { openaiBaseURL: baseURL }: LocalProvider = america) =>
@@ -420,5 +433,225 @@ describe("sequences", () => {
     expect((await ask("refund_issue")).effect).toBe("deny");
     if (lookup.effect === "allow") lookup.settle("done");
     expect((await ask("refund_issue")).effect).toBe("allow");
+  });
+});
+
+describe("delegation", () => {
+  const tools = ["payment_get", "balance_get", "refund_issue"];
+  const lead: Who = { roles: ["tier-2-lead"], agent: "planner" };
+  const tier1: Who = { roles: ["tier-1-support"], agent: "planner" };
+  const reads = { type: "mcp_payments", actions: ["tools/call/payment_get"] };
+  const refundsUpTo = (maximum: number): AuthorizationDetails => ({
+    type: "mcp_payments",
+    actions: ["tools/call/refund_issue"],
+    constraints: { "arguments.amount_cents": { maximum } },
+  });
+  const toExecutor = async (
+    who: Who,
+    authorization_details: readonly AuthorizationDetails[],
+    options: Partial<DelegateOptions> = {},
+  ): Promise<Session> =>
+    (await open("delegation", who)).delegate({ to: "executor", authorization_details, ...options });
+
+  it("lets the executor refund what a planner may not, as far as the planner has said and the user may", async () => {
+    const planner = await openServer(await open("delegation", lead), { server: "payments" }, tools);
+    expect(await planner.list()).toEqual(["payment_get", "balance_get"]);
+    expect(await planner.call("refund_issue", { amount_cents: 1 })).toMatchObject({
+      reason: "refunds are the executor's work",
+      remediation: { type: "delegate", to: "executor" },
+    });
+    expect(planner.called()).toEqual([]);
+
+    const session = await toExecutor(lead, [reads, refundsUpTo(5000)]);
+    const executor = await openServer(session, { server: "payments" }, tools);
+    expect(await executor.list()).toEqual(["payment_get", "refund_issue"]);
+    expect(await executor.call("refund_issue", { amount_cents: 5000 })).toBe("done");
+    expect(await executor.call("refund_issue", { amount_cents: 0.5 })).toMatchObject({
+      reason: "amount_cents must be whole cents",
+    });
+    for (const amount_cents of [5001, "1"])
+      expect(await executor.call("refund_issue", { amount_cents })).toMatchObject({ decision: "deny" });
+    expect(await executor.call("balance_get")).toMatchObject({ code: "delegation_invalid" });
+    expect(executor.called()).toEqual(["refund_issue"]);
+  });
+
+  it("lets a tier-1 user's planner hand on reads, and no refund", async () => {
+    const executor = await openServer(await toExecutor(tier1, [reads]), { server: "payments" }, tools);
+    expect(await executor.list()).toEqual(["payment_get"]);
+    expect(await executor.call("payment_get")).toBe("done");
+    // Refunds are more than this user may, in whosever hands.
+    expect(await denialOf(toExecutor(tier1, [refundsUpTo(1)]))).toMatchObject({
+      code: "delegation_invalid",
+      refused_by: "subject",
+    });
+  });
+
+  it.each<[string, Who, AuthorizationDetails, Partial<DelegateOptions>, string]>([
+    [
+      "another agent than the planner",
+      { ...lead, agent: "helper" },
+      reads,
+      {},
+      "only the planner hands work to the executor",
+    ],
+    [
+      "a refund above the limit",
+      lead,
+      refundsUpTo(20_001),
+      {},
+      "hand on refunds with a lower limit for arguments.amount_cents",
+    ],
+    [
+      "a refund without a limit",
+      lead,
+      { type: "mcp_payments", actions: ["tools/call/refund_issue"] },
+      {},
+      "hand on refunds with a lower limit for arguments.amount_cents",
+    ],
+    [
+      "actions that are not named in full",
+      lead,
+      { type: "mcp_payments", actions: ["tools/call/*"] },
+      {},
+      "the executor reads and refunds payments and has no other work",
+    ],
+    [
+      "refunds for longer than an hour",
+      lead,
+      refundsUpTo(1),
+      { expiresIn: 3601 },
+      "refunds are handed on for an hour at most",
+    ],
+    [
+      "refunds to be handed on",
+      lead,
+      refundsUpTo(1),
+      { mayDelegate: true },
+      "who may refund may not hand that on",
+    ],
+  ])("refuses %s", async (_, who, details, options, reason) => {
+    expect(await denialOf(toExecutor(who, [details], options))).toMatchObject({
+      code: "policy_denied",
+      reason,
+    });
+  });
+
+  it("hands on less the further from the user", async () => {
+    const frontDesk = await open("delegation", { ...lead, agent: "front_desk" });
+    const all = [reads, refundsUpTo(5000)];
+    // Refunds are the executor's alone, one delegation from the user: in the planner's hands they are nothing to hand on.
+    expect(
+      await denialOf(frontDesk.delegate({ to: "planner", authorization_details: all, mayDelegate: true })),
+    ).toMatchObject({ code: "delegation_invalid" });
+    const planner = await frontDesk.delegate({
+      to: "planner",
+      authorization_details: [reads],
+      mayDelegate: true,
+    });
+    const session = await planner.delegate({ to: "executor", authorization_details: [reads] });
+    const executor = await openServer(session, { server: "payments" }, tools);
+    expect(await executor.call("payment_get")).toBe("done");
+    expect(await executor.call("refund_issue", { amount_cents: 1 })).toMatchObject({ decision: "deny" });
+    expect(executor.called()).toEqual(["payment_get"]);
+    const deep = await open("delegation", lead);
+    const further = { depth: 3, may_delegate: false, grant: [] };
+    expect(await deep.check({ kind: "a2a_executor", action: "delegate", attr: further })).toMatchObject({
+      denial: { reason: "this is too far from the user for what it holds" },
+    });
+  });
+});
+
+describe("agent_routing", () => {
+  const billing = (action: string, skill?: string) => ({
+    kind: "a2a_billing",
+    action,
+    attr: { agent: "billing", ...(skill !== undefined && { skill }) },
+  });
+  const employee = (agent: string): Who => ({ roles: ["employee"], agent });
+
+  it("lets an agent ask for the skills of its route", async () => {
+    const triage = await open("agent_routing", employee("triage"));
+    expect(await triage.check(billing("message/send", "invoice_lookup"))).toMatchObject({ effect: "allow" });
+    expect(await triage.check(billing("tasks/get"))).toMatchObject({ effect: "allow" });
+    for (const hop of [billing("message/send", "invoice_correction"), billing("message/send")])
+      expect(await triage.check(hop)).toMatchObject({ effect: "deny" });
+    const planner = await open("agent_routing", employee("planner"));
+    expect(await planner.check(billing("message/send", "invoice_correction"))).toMatchObject({
+      effect: "allow",
+    });
+  });
+
+  it("shows the agent to those who may write to it", async () => {
+    const shown = async (who: Who) =>
+      (await (await open("agent_routing", who)).capabilities({ agents: ["billing"] })).agents.billing;
+    expect(await shown(employee("triage"))).toBe("conditional");
+    expect(await shown(employee("executor"))).toBe("never");
+    expect(await shown({ roles: ["guest"], agent: "triage" })).toBe("never");
+  });
+
+  it("says whom to ask where there is no route", async () => {
+    const executor = await open("agent_routing", employee("executor"));
+    for (const hop of [billing("message/send", "invoice_lookup"), billing("card"), billing("tasks/get")])
+      expect(await executor.check(hop)).toMatchObject({
+        denial: {
+          reason: "this agent has no route to billing",
+          remediation: { type: "ask_agent", agent: "planner" },
+        },
+      });
+  });
+});
+
+describe("agent_roles", () => {
+  const tools = ["refund_issue"];
+  const principal = { agents: "principal" } as const;
+  const grant = [{ type: "mcp_payments", actions: ["tools/call/refund_issue"] }];
+  const refunder = (refund_cap_cents: unknown) => ({
+    id: "executor",
+    roles: ["refunder"],
+    attr: { refund_cap_cents },
+  });
+  const planner = async (roles: readonly string[]): Promise<Session> =>
+    open("agent_roles", { roles, agent: { id: "planner", roles: ["planner"] } }, principal);
+
+  it("allows what the user may, the acting agent may, and those behind it stand for", async () => {
+    const session = await (
+      await planner(["refund_clerk"])
+    ).delegate({ to: refunder(5000), authorization_details: grant });
+    const executor = await openServer(session, { server: "payments" }, tools);
+    expect(await executor.call("refund_issue", { amount_cents: 5000 })).toBe("done");
+    expect(await executor.call("refund_issue", { amount_cents: 5001 })).toMatchObject({
+      reason: "the amount is above what this agent may refund",
+      refused_by: "executor",
+    });
+    expect(executor.called()).toEqual(["refund_issue"]);
+  });
+
+  it("holds to the user's cap where the agent's is higher", async () => {
+    const session = await (
+      await planner(["refund_clerk"])
+    ).delegate({ to: refunder(100_000), authorization_details: grant });
+    const executor = await openServer(session, { server: "payments" }, tools);
+    expect(await executor.call("refund_issue", { amount_cents: 50_000 })).toBe("done");
+    expect(await executor.call("refund_issue", { amount_cents: 50_001 })).toMatchObject({
+      reason: "the amount is above what this user may refund",
+      refused_by: "subject",
+    });
+    expect(executor.called()).toEqual(["refund_issue"]);
+  });
+
+  it("gives nothing to a planner itself, to an agent without the role, or to a user who has an agent's", async () => {
+    const clerk = await planner(["refund_clerk"]);
+    expect(await denialOf(openServer(clerk, { server: "payments" }, tools))).toMatchObject({
+      code: "policy_denied",
+      refused_by: "planner",
+    });
+    const bare = { to: "executor", authorization_details: grant };
+    expect(await denialOf(clerk.delegate(bare))).toMatchObject({ code: "delegation_invalid" });
+    const pretender = await planner(["refunder", "planner", "agent"]);
+    const delegation = { to: refunder(5000), authorization_details: [] };
+    expect(await denialOf(pretender.delegate(delegation))).toMatchObject({
+      code: "policy_denied",
+      refused_by: "subject",
+    });
   });
 });

@@ -225,9 +225,11 @@ describe.skipIf(binary === "")("state in Redis", () => {
       await server.command("SET", `{${namespace}}:revoked`, "?");
       expect(await codeOf(session)).toBe("state_unavailable");
       await server.command("DEL", `{${namespace}}:revoked`);
-      await server.command("HSET", `{${namespace}}:revoked`, '["agent","bot"]', "?");
-      expect(await codeOf(session)).toBe("state_unavailable");
-      expect(audit.records.at(-1)?.detail).toContain("JSON");
+      for (const odd of ["?", "5", "{}", '{"text":"{}"}', '{"text":"?","till":"soon"}']) {
+        await server.command("HSET", `{${namespace}}:revoked`, '["agent","bot"]', odd);
+        expect(await codeOf(session)).toBe("state_unavailable");
+      }
+      expect(audit.records.at(-1)?.detail).toContain("script");
       await server.command("DEL", `{${namespace}}:revoked`);
       expect(await codeOf(session)).toBe("allow");
     });

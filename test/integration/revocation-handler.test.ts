@@ -112,6 +112,17 @@ describe("the kill switch over HTTP", () => {
   });
 });
 
+it.each([{ delegation: "D-1" }, { login: '["https://id.example","sub","u-1"]' }])(
+  "the kill switch over HTTP takes %j",
+  async (target) => {
+    const { guard, ask } = await mounted();
+    expect(await ask("POST", { target })).toMatchObject({ status: 200, body: { revoked: target } });
+    expect(await guard.revocations()).toMatchObject([{ target }]);
+    expect((await ask("DELETE", { target })).status).toBe(200);
+    expect(await guard.revocations()).toEqual([]);
+  },
+);
+
 describe("whoever may not", () => {
   const refused = async (answer: Answer, guard: Guard): Promise<void> => {
     expect(answer.status).toBe(401);

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   memoryState,
   type HopStart,
+  type Revocation,
   type RevocationTarget,
   type StateStore,
   type Usage,
@@ -66,7 +67,16 @@ const account = (id: string, more: Partial<UsageAccount> = {}): UsageAccount => 
 });
 const start = (more: Partial<HopStart> = {}): HopStart => ({
   action: "completion",
-  authority: { targets: [{ session: "s" }, { agent: "a" }, { principal: "p" }, { task: "t" }] },
+  authority: {
+    targets: [
+      { session: "s" },
+      { agent: "a" },
+      { principal: "p" },
+      { task: "t" },
+      { delegation: "d" },
+      { login: "l" },
+    ],
+  },
   reserve: nothing,
   accounts: [],
   ...more,
@@ -78,20 +88,25 @@ describe.each(stores)("state $name", ({ here, open }) => {
   const test = it.skipIf(!here);
 
   describe("authority that was withdrawn", () => {
-    test.each<RevocationTarget>([{ session: "s" }, { agent: "a" }, { principal: "p" }, { task: "t" }])(
-      "from %o ends it, and no other",
-      async (target) => {
-        const state = open();
-        await state.revocations.revoke({ ...revocation(target), reason: "odd", author: "ops" });
-        const found = await state.revocations.find(start().authority);
-        expect(found).toMatchObject({ target, reason: "odd", author: "ops" });
-        const [kind, id] = Object.entries(target as Record<string, string>)[0] ?? ["", ""];
-        const others = ["session", "agent", "principal", "task"].flatMap((other): RevocationTarget[] =>
-          other === kind ? [{ [kind]: `${id}2` }] : [{ [other]: id }],
-        );
-        expect(await state.revocations.find({ targets: others })).toBeUndefined();
-      },
-    );
+    test.each<RevocationTarget>([
+      { session: "s" },
+      { agent: "a" },
+      { principal: "p" },
+      { task: "t" },
+      { delegation: "d" },
+      { login: "l" },
+    ])("from %o ends it, and no other", async (target) => {
+      const state = open();
+      await state.revocations.revoke({ ...revocation(target), reason: "odd", author: "ops" });
+      const found = await state.revocations.find(start().authority);
+      expect(found).toMatchObject({ target, reason: "odd", author: "ops" });
+      const [kind, id] = Object.entries(target as Record<string, string>)[0] ?? ["", ""];
+      const kinds = ["session", "agent", "principal", "task", "delegation", "login"];
+      const others = kinds.map((other): RevocationTarget =>
+        other === kind ? { [kind]: `${id}2` } : { [other]: id },
+      );
+      expect(await state.revocations.find({ targets: others })).toBeUndefined();
+    });
 
     test("is found where the hop is counted, which then is not", async () => {
       const state = open();
@@ -119,18 +134,106 @@ describe.each(stores)("state $name", ({ here, open }) => {
       expect(await state.revocations.list()).toEqual([]);
     });
 
-    test("for good takes the place of one that would have ended, and the other way round", async () => {
+    test("reaches as far as any of those that were pronounced: only restoring takes something back", async () => {
       const state = open();
       const target = { agent: "a" };
       const ending = { ...revocation(target), expires_at: inMs(50).toISOString() };
       const forGood = revocation(target);
       await state.revocations.revoke(ending);
       await state.revocations.revoke(forGood);
+      await state.revocations.revoke({ ...ending, reason: "a shorter one" });
       await sleep(80);
-      expect(await state.revocations.find({ targets: [target] })).toEqual(forGood);
-      await state.revocations.revoke({ ...ending, expires_at: inMs(50).toISOString() });
+      expect(await state.revocations.find({ targets: [target] })).toEqual({
+        ...forGood,
+        at: ending.at,
+        reason: "a shorter one",
+      });
+      await state.revocations.restore(target);
+      const longer = { ...revocation(target), expires_at: inMs(60_000).toISOString() };
+      await state.revocations.revoke(longer);
+      await state.revocations.revoke({ ...longer, expires_at: inMs(50).toISOString() });
       await sleep(80);
-      expect(await state.revocations.find({ targets: [target] })).toBeUndefined();
+      expect(await state.revocations.list()).toEqual([longer]);
+    });
+
+    describe("as far as it was issued before an instant", () => {
+      const target = { login: '["https://id.example","sub","ada"]' };
+      const noon = Date.parse("2026-11-21T12:00:00.000Z");
+      const logout = (issuedBefore: number, more: Partial<Revocation> = {}): Revocation => ({
+        ...revocation(target),
+        issued_before: new Date(issuedBefore).toISOString(),
+        ...more,
+      });
+
+      test("leaves what was issued then or later, and ends what is of unknown age", async () => {
+        const state = open();
+        const given = logout(noon, { reason: "logged out" });
+        await state.revocations.revoke(given);
+        const find = async (issuedAt?: number) =>
+          state.revocations.find({ targets: [target], ...(issuedAt !== undefined && { issuedAt }) });
+        expect(await find(noon - 1)).toEqual(given);
+        expect(await find(0)).toEqual(given);
+        expect(await find()).toEqual(given);
+        expect(await find(noon)).toBeUndefined();
+        expect(await find(noon + 1)).toBeUndefined();
+        const counter = state.session("s", new Date());
+        const begin = async (issuedAt: number) =>
+          counter.begin(start({ authority: { targets: [target], issuedAt } }));
+        expect((await begin(noon - 1)).revocation).toEqual(given);
+        expect((await begin(noon)).revocation).toBeUndefined();
+        expect((await counter.peek([])).session.steps).toBe(1);
+      });
+
+      test("moves on with a later one, and never back", async () => {
+        const { revocations } = open();
+        await revocations.revoke(logout(noon, { expires_at: inMs(60_000).toISOString() }));
+        const later = logout(noon + 1000, { expires_at: inMs(70_000).toISOString() });
+        await revocations.revoke(later);
+        await revocations.revoke(logout(noon - 1000, { at: later.at, expires_at: inMs(50).toISOString() }));
+        expect(await revocations.list()).toEqual([later]);
+        expect(await revocations.find({ targets: [target], issuedAt: noon + 999 })).toEqual(later);
+        expect(await revocations.find({ targets: [target], issuedAt: noon + 1000 })).toBeUndefined();
+      });
+
+      test.each(["before", "after"])("takes nothing from one of everything that came %s it", async (when) => {
+        const { revocations } = open();
+        const all = { ...revocation(target, inMs(-1000)), reason: "stolen" };
+        const some = logout(noon, { expires_at: inMs(1000).toISOString() });
+        for (const one of when === "before" ? [all, some] : [some, all]) await revocations.revoke(one);
+        expect(await revocations.list()).toEqual([some, all]);
+        expect(await revocations.find({ targets: [target], issuedAt: noon + 1 })).toEqual(all);
+        await sleep(1100);
+        expect(await revocations.list()).toEqual([all]);
+        expect(await revocations.find({ targets: [target], issuedAt: noon - 1 })).toEqual(all);
+      });
+
+      test("is taken back with its target, and ends no other", async () => {
+        const { revocations } = open();
+        await revocations.revoke(logout(noon));
+        await revocations.revoke(revocation(target));
+        const others = [{ login: "issued_before" }, { principal: target.login }, { login: "" }];
+        expect(await revocations.find({ targets: others, issuedAt: 0 })).toBeUndefined();
+        await revocations.restore(target);
+        expect(await revocations.find({ targets: [target], issuedAt: 0 })).toBeUndefined();
+        expect(await revocations.list()).toEqual([]);
+      });
+
+      test("refuses what is no instant: nothing would be revoked", async () => {
+        const { revocations } = open();
+        const revoke = async (one: Revocation) => revocations.revoke(one);
+        await expect(revoke({ ...revocation(target), issued_before: "noon" })).rejects.toThrow(RangeError);
+        await expect(revoke({ ...revocation(target), expires_at: "" })).rejects.toThrow(RangeError);
+        expect(await revocations.list()).toEqual([]);
+      });
+
+      test("is kept to the millisecond however far away it is", async () => {
+        const { revocations } = open();
+        const far = logout(Date.parse("9999-12-31T23:59:59.999Z"), {
+          expires_at: "9999-12-31T23:59:59.999Z",
+        });
+        await revocations.revoke(far);
+        expect(await revocations.list()).toEqual([far]);
+      });
     });
 
     test("is listed as it was given, the newest first, until it is restored", async () => {
@@ -236,6 +339,23 @@ describe.each(stores)("state $name", ({ here, open }) => {
       const { session, usage: sums } = await counter.peek(accounts);
       expect(session).toMatchObject({ steps: 200, denials: 100, calls: { a: 100 } });
       expect(sums).toEqual([nothing, nothing]);
+    });
+
+    test("that is taken up again while it goes on goes on counting", async () => {
+      const state = open();
+      const startedAt = new Date("2026-11-21T10:00:00.000Z");
+      const first = state.session("s", startedAt);
+      await first.begin(start({ action: "a" }));
+      const again = state.session("s", new Date("2026-11-21T11:00:00.000Z"));
+      const { session } = await again.begin(start({ action: "b" }));
+      expect(session).toMatchObject({
+        steps: 2,
+        attempts: { a: 1, b: 1 },
+        started_at: startedAt.toISOString(),
+      });
+      await again.settle({ action: "a", outcome: "denied", correction: nothing, accounts: [] });
+      expect((await first.peek([])).session).toMatchObject({ steps: 2, denials: 1 });
+      expect((await state.session("other", startedAt).peek([])).session.steps).toBe(0);
     });
 
     test("that makes names up fills no memory, and forgets no attempt", async () => {

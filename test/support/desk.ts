@@ -42,6 +42,8 @@ export interface Desk {
   readonly records: readonly AuditRecord[];
   /** The guard of the sessions that choose nothing else. */
   readonly guard: Guard;
+  /** Another guard at the same PDP, with the same records. */
+  guardWith(options: Partial<GuardOptions>): Guard;
   session(role: string, choice?: SessionChoice): Promise<Session>;
   /** Forgets requests and records. */
   reset(): void;
@@ -72,6 +74,7 @@ export async function openDesk({ policies, provider: behaviour, on }: DeskOption
       return audit.records.slice(forgotten);
     },
     guard,
+    guardWith,
     session: (role, { id = `${role}-id`, pdp, guard: options } = {}) =>
       (pdp || options ? guardWith({ ...(pdp && { pdp }), ...options }) : guard).session({
         principal: { id, roles: [role] },

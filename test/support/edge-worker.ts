@@ -1,5 +1,6 @@
 import { createGuard, type PolicyDecisionPoint } from "hopguard";
 import { guardFetch } from "hopguard/fetch";
+import { assertionVerifier, type AssertionVerifierOptions, type ExpectedHop } from "hopguard/identity";
 
 /** A PDP of the application's own, as on the edge: it knows one model, and has nothing to connect to. */
 const approvedModels: PolicyDecisionPoint = {
@@ -28,4 +29,22 @@ export async function complete(baseURL: string, model: string): Promise<{ status
     body: JSON.stringify({ model, messages: [{ role: "user", content: "One and one?" }] }),
   });
   return { status: response.status, body: await response.json() };
+}
+
+/** A service behind guarded calls, on the edge: what it makes of an assertion. */
+export async function checkAgain(
+  assertion: string,
+  keys: AssertionVerifierOptions["keys"],
+  expected: ExpectedHop,
+): Promise<string> {
+  const verifier = assertionVerifier({
+    issuer: "https://agents.example",
+    audience: "https://edge.example",
+    keys,
+  });
+  try {
+    return (await verifier.verify(assertion, expected)).subject;
+  } catch (error) {
+    return String(error);
+  }
 }

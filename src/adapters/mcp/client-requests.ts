@@ -2,6 +2,7 @@ import { AuthorizationDeniedError } from "../../core/errors";
 import { isJsonObject } from "../../core/json";
 import type { Denial, DenyDecision, HopSnapshot } from "../../index";
 import type { JointAllow } from "../shared/joint-decision";
+import { withAssertion } from "./carried-assertion";
 import { denialAnswer } from "./denial-message";
 import {
   cancellation,
@@ -20,6 +21,11 @@ import type { ServerPolicy } from "./server-policy";
 import type { ToolCatalogue } from "./tool-catalogue";
 import type { SendOptions } from "./transport";
 import type { Wire } from "./wire";
+
+/** What may be sent, and the word on it. */
+interface Allowed extends JointAllow {
+  readonly signed?: string;
+}
 
 interface Asked {
   readonly request: JsonRpcRequest;
@@ -40,6 +46,8 @@ export class ClientRequests {
     private readonly catalogue: ToolCatalogue,
     private readonly knowledge: Knowledge,
     private readonly resumptions: Resumptions,
+    /** Whom tool calls are asserted to. */
+    private readonly audience: string | undefined,
   ) {}
 
   /** Sends what is allowed, and answers by itself what is not. The check begins before the first `await`. */
@@ -59,6 +67,7 @@ export class ClientRequests {
     const decision = await this.#decide(request, options, asked.controller.signal);
     // Who has given up waits for no answer.
     if (!this.#isUnderWay(asked) || options.requestSignal?.aborted) {
+      if (decision?.effect === "allow") decision.settle("failed");
       this.#forget(asked);
       return;
     }
@@ -71,7 +80,8 @@ export class ClientRequests {
     if (decision) this.#watch(asked, decision);
     try {
       const sent = withCheckedArguments(request, decision?.hop);
-      await this.wire.send(sent, this.resumptions.observe(request, options));
+      const message = decision?.signed === undefined ? sent : withAssertion(sent, decision.signed);
+      await this.wire.send(message, this.resumptions.observe(request, options));
     } catch (error) {
       this.#forget(asked);
       throw error;
@@ -105,7 +115,7 @@ export class ClientRequests {
     request: JsonRpcRequest,
     options: SendOptions,
     signal: AbortSignal,
-  ): Promise<JointAllow | DenyDecision | undefined> {
+  ): Promise<Allowed | DenyDecision | undefined> {
     if (options.resumptionToken !== undefined && !(await this.resumptions.allow(request, options))) {
       const reason = "This stream was not begun by the same request of this session.";
       return this.policy.checkAll([unsupported(request.method, reason)], signal);
@@ -116,7 +126,26 @@ export class ClientRequests {
       ? rule(request, this.knowledge)
       : [unsupported(request.method, "The guard does not know this method.")];
     // Without a pause where nothing has to be asked of the server, so that calls made together are checked together.
-    return this.policy.checkAll(questions instanceof Promise ? await questions : questions, signal);
+    const decision = await this.policy.checkAll(
+      questions instanceof Promise ? await questions : questions,
+      signal,
+    );
+    if (decision?.effect !== "allow" || request.method !== "tools/call") return decision;
+    return this.audience === undefined ? decision : this.#signed(request, decision, this.audience);
+  }
+
+  async #signed(
+    { method }: JsonRpcRequest,
+    decision: JointAllow,
+    audience: string,
+  ): Promise<Allowed | DenyDecision | undefined> {
+    try {
+      return { ...decision, signed: await decision.assertion(audience) };
+    } catch (error) {
+      decision.settle("failed");
+      this.wire.report(error);
+      return this.policy.checkAll([unsupported(method, "The call could not be asserted to the server.")]);
+    }
   }
 
   /** Without a pause where nothing has to be asked, so that answers and notifications keep their order. */

@@ -1,6 +1,7 @@
 import { AuthorizationDeniedError } from "../../core/errors";
 import type { JsonObject, JsonValue } from "../../core/json";
 import type { Hop, Session } from "../../index";
+import { withoutAssertion } from "./carried-assertion";
 import { ClientRequests } from "./client-requests";
 import {
   cancelledId,
@@ -67,7 +68,14 @@ export class GuardedClientTransport implements ClientTransport {
     };
     const tools = new ToolCalls(settings, this.#catalogue, listPage);
     const knowledge: Knowledge = { transport, tools, tasks, clientTasks };
-    this.#fromClient = new ClientRequests(wire, this.#policy, this.#catalogue, knowledge, resumptions);
+    this.#fromClient = new ClientRequests(
+      wire,
+      this.#policy,
+      this.#catalogue,
+      knowledge,
+      resumptions,
+      settings.audience,
+    );
     this.#fromServer = new ServerRequests(wire, this.#policy, knowledge);
 
     // Whoever observed the transport before goes on, and sees what the client sees.
@@ -115,12 +123,12 @@ export class GuardedClientTransport implements ClientTransport {
     }
     // Read once, like the message.
     const options = { ...givenOptions };
-    if (isRequest(message)) return this.#fromClient.send(message, options);
+    if (isRequest(message)) return this.#fromClient.send(withoutAssertion(message), options);
     if (options.resumptionToken !== undefined) {
       throw await this.#denied(unsupported("unknown", "Only the request that began a stream can resume it."));
     }
     if (isResponse(message)) return this.#fromServer.send(message, options);
-    if (isNotification(message)) return this.#notify(message, options);
+    if (isNotification(message)) return this.#notify(withoutAssertion(message), options);
     throw await this.#denied(unsupported("unknown", "This is not one JSON-RPC message."));
   }
 

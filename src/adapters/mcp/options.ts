@@ -35,6 +35,14 @@ export interface GuardTransportOptions {
    * changes are denied again. Default: none.
    */
   readonly admit?: readonly string[];
+  /**
+   * Hands the server a signed word on every tool call that was allowed, in `_meta` under `dev.hopguard/assertion`, so that it can check the call again.
+   * Needs the guard's `assertions`: a call that cannot be signed is denied. Default: none. One that the agent brings along is never passed on.
+   */
+  readonly assertion?: {
+    /** The server's own name, to which its `assertionVerifier` holds the assertion. */
+    readonly audience: string;
+  };
 }
 
 /** The options with every default in place. Maps, so that a tool named `constructor` is only a name. */
@@ -45,6 +53,8 @@ export interface Settings {
   readonly allowUntyped: boolean;
   readonly metaTools: MetaTools;
   readonly admit: ReadonlySet<string>;
+  /** Whom tool calls are asserted to. */
+  readonly audience: string | undefined;
 }
 
 const toolName = z.string().refine(isToolName, "is not the name of a tool");
@@ -56,11 +66,12 @@ const schema = z.strictObject({
   untyped: z.enum(["deny", "allow"]).default("deny"),
   metaTools: metaToolsSchema,
   admit: z.array(toolName).default([]),
+  assertion: z.strictObject({ audience: z.string().min(1) }).optional(),
 });
 
 /** @throws {ConfigurationError} naming the option. */
 export function readOptions(options: GuardTransportOptions): Settings {
-  const { server, effects, schemas, untyped, metaTools, admit } = parseOptions(
+  const { server, effects, schemas, untyped, metaTools, admit, assertion } = parseOptions(
     schema,
     "guardTransport",
     options,
@@ -78,5 +89,6 @@ export function readOptions(options: GuardTransportOptions): Settings {
     allowUntyped: untyped === "allow",
     metaTools,
     admit: new Set(admit),
+    audience: assertion?.audience,
   });
 }

@@ -18,6 +18,8 @@ export interface JointAllow {
   readonly hop: HopSnapshot;
   /** Says how the call has gone, for all of its hops. What was used was used by the first. */
   settle(outcome: "done" | "failed", usage?: TokenUsage): void;
+  /** The signed word on the first, as `AllowDecision` has it. */
+  assertion(audience: string): Promise<string>;
   /** Watches over all of them; see {@link Session.watch}. */
   watch(end: (denial: Denial) => void): () => void;
 }
@@ -44,6 +46,7 @@ export async function checkTogether(
   return {
     effect: "allow",
     hop: first.hop,
+    assertion: (audience) => first.assertion(audience),
     settle: (outcome, usage) => {
       first.settle(outcome, usage);
       for (const decision of others) decision.settle(outcome, NOTHING_USED);

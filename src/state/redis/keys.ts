@@ -1,8 +1,8 @@
-import type { RevocationTarget, UsageAccount } from "../../core/ports";
+import type { UsageAccount } from "../../core/ports";
 
 /** The names of what is kept. */
 export interface Keys {
-  /** A hash: revocations by target. */
+  /** A hash: revocations by what they end. */
   readonly revoked: string;
   /** A sorted set: when those of them end that do. */
   readonly revokedUntil: string;
@@ -30,6 +30,3 @@ export function keysOf(namespace: string): Keys {
     usage: ({ scope, id, window, index }) => key("usage", scope, id, window, index),
   };
 }
-
-/** The field of the hash of revocations. */
-export const fieldOf = (target: RevocationTarget): string => JSON.stringify(Object.entries(target)[0]);

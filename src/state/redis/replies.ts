@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { Revocation, SessionFacts, Usage } from "../../core/ports";
+import { readEntry } from "./entries";
 import { AMOUNTS, UNREGISTERED } from "./scripts";
 
 const maybe = z.string().nullable();
@@ -35,13 +36,11 @@ export function readCounts(reply: unknown, task: string | undefined): Counts {
   };
 }
 
-const revocation = z.looseObject({ target: z.looseObject({}), at: z.string() });
-
 /** @throws when this store has never written that. */
 export function readRevocation(reply: unknown, task: string | undefined): Revocation | undefined {
   const text = maybe.parse(reply);
   if (text === null) return undefined;
-  if (text !== UNREGISTERED) return revocation.parse(JSON.parse(text));
+  if (text !== UNREGISTERED) return readEntry(text);
   return {
     target: { task: task ?? "" },
     reason: "the task is not registered",

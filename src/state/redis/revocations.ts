@@ -1,6 +1,8 @@
 import type { Authority, RevocationStore, TaskStore } from "../../core/ports";
+import { fieldOf, fieldsOf } from "../revoked-entries";
 import type { RedisClient } from "./client";
-import { fieldOf, type Keys } from "./keys";
+import { entryOf } from "./entries";
+import type { Keys } from "./keys";
 import { readRevocation, readRevocations } from "./replies";
 import { run } from "./script";
 import { scripts } from "./scripts";
@@ -18,16 +20,14 @@ export function redisRevocations(client: RedisClient, keys: Keys, replicated: Re
       return readRevocation(reply, authority.task);
     },
     async revoke(revocation) {
-      const { target, expires_at } = revocation;
       await run(client, scripts.revoke, [revoked, revokedUntil], {
-        field: fieldOf(target),
-        revocation: JSON.stringify(revocation),
-        ...(expires_at !== undefined && { till: Date.parse(expires_at) }),
+        field: fieldOf(revocation),
+        entry: entryOf(revocation),
       });
       await replicated(client);
     },
     async restore(target) {
-      await run(client, scripts.restore, [revoked, revokedUntil], { field: fieldOf(target) });
+      await run(client, scripts.restore, [revoked, revokedUntil], { fields: fieldsOf(target) });
     },
     async list() {
       const standing = readRevocations(await run(client, scripts.list, [revoked, revokedUntil], {}));
@@ -51,9 +51,9 @@ export function redisTasks(client: RedisClient, keys: Keys, replicated: Replicat
 }
 
 /** What a script reads of an authority. The key of the task comes last. */
-export function authorityInput({ targets, task }: Authority, keys: Keys) {
+export function authorityInput({ targets, issuedAt, task }: Authority, keys: Keys) {
   return {
     keys: task === undefined ? [] : [keys.task(task)],
-    input: { targets: targets.map(fieldOf), task: task !== undefined },
+    input: { fields: targets.flatMap(fieldsOf), issued_at: issuedAt, task: task !== undefined },
   };
 }

@@ -19,16 +19,17 @@ local function now()
 end
 `;
 
+// Instants are strings: cjson would write them as numbers of 14 digits. An authority of unknown age is older than every revocation.
 const AUTHORITY = `
-local function stands(field)
-  local till = redis.call("ZSCORE", revoked_until, field)
-  return not till or tonumber(till) > now()
+local function ends(kept)
+  if kept.till and tonumber(kept.till) <= now() then return false end
+  return not kept.issued_before or not input.issued_at or input.issued_at < tonumber(kept.issued_before)
 end
 
 local function withdrawn()
-  for _, field in ipairs(input.targets) do
-    local revocation = redis.call("HGET", revoked, field)
-    if revocation and stands(field) then return revocation end
+  for _, field in ipairs(input.fields) do
+    local found = redis.call("HGET", revoked, field)
+    if found and ends(cjson.decode(found)) then return found end
   end
   return input.task and redis.call("EXISTS", KEYS[#KEYS]) == 0 and "${UNREGISTERED}"
 end
@@ -87,15 +88,29 @@ export const scripts = {
   find: script(`${PRELUDE}${AUTHORITY}
 return withdrawn()`),
 
+  // It reaches as far as one that stands already: only restoring takes anything back.
   revoke: script(`${PRELUDE}${SWEEP}
+local function later(one, other)
+  if one and other then return tonumber(one) > tonumber(other) and one or other end
+end
+
 sweep()
-redis.call("HSET", revoked, input.field, input.revocation)
+local entry = input.entry
+local standing = redis.call("HGET", revoked, input.field)
+if standing then
+  standing = cjson.decode(standing)
+  entry.issued_before = later(entry.issued_before, standing.issued_before)
+  entry.till = later(entry.till, standing.till)
+end
+redis.call("HSET", revoked, input.field, cjson.encode(entry))
 redis.call("ZREM", revoked_until, input.field)
-if input.till then redis.call("ZADD", revoked_until, input.till, input.field) end`),
+if entry.till then redis.call("ZADD", revoked_until, entry.till, input.field) end`),
 
   restore: script(`${PRELUDE}
-redis.call("HDEL", revoked, input.field)
-redis.call("ZREM", revoked_until, input.field)`),
+for _, field in ipairs(input.fields) do
+  redis.call("HDEL", revoked, field)
+  redis.call("ZREM", revoked_until, field)
+end`),
 
   list: script(`${PRELUDE}${SWEEP}
 sweep()

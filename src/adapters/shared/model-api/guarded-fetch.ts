@@ -40,6 +40,8 @@ interface AllowedRequest extends ReadRequest {
   readonly decision: JointAllow;
   /** The provider was asked to say what the answer uses, which the caller has not done. */
   readonly asksForUsage: boolean;
+  /** The signed word on it, where somebody wants one. */
+  readonly assertion: string | undefined;
 }
 
 /**
@@ -75,7 +77,10 @@ export function guardedFetch({
       if (routed.route.kind === "catalogue") await proveAlive(outgoing);
       else allowed = await authorizeCall(routed, body, outgoing);
       underWay = allowed && new CallUnderWay(allowed.decision, outgoing.signal);
-      send = { ...sendable(outgoing, allowed?.body ?? body), ...(underWay && { signal: underWay.signal }) };
+      send = {
+        ...sendable(outgoing, allowed?.body ?? body, allowed?.assertion),
+        ...(underWay && { signal: underWay.signal }),
+      };
     } catch (error) {
       return deny(error, outgoing);
     }
@@ -124,11 +129,25 @@ export function guardedFetch({
     try {
       const shown = await withoutHidden(read, hidden, outgoing);
       const asking = session.countsUsage ? askingForUsage(shown.body, outgoing) : undefined;
-      return { ...shown, ...(asking && { body: asking }), asksForUsage: asking !== undefined, decision };
+      const assertion = lookUp ? undefined : await assertionOf(decision);
+      return {
+        ...shown,
+        ...(asking && { body: asking }),
+        asksForUsage: asking !== undefined,
+        assertion,
+        decision,
+      };
     } catch (error) {
       decision.settle("failed");
       throw error;
     }
+  }
+
+  async function assertionOf(decision: JointAllow): Promise<string | undefined> {
+    if (guard.audience === undefined) return undefined;
+    return decision.assertion(guard.audience).catch((cause: unknown) => {
+      throw new UnsupportedRequestError("The call could not be asserted.", { cause });
+    });
   }
 
   /** The body of a chat stream that asks what the answer has used; `undefined` where it needs no asking. */

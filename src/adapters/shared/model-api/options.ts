@@ -83,6 +83,14 @@ export interface ModelGuardOptions {
    * is not seen.
    */
   readonly endpoints?: Readonly<Record<string, AdmittedEndpoint>>;
+  /**
+   * Hands whoever is called, such as a gateway of your own, a signed word on every call that was allowed, in the header `hopguard-assertion`. Needs the
+   * guard's `assertions`: a call that cannot be signed is denied. Default: none. One that the agent brings along is never passed on.
+   */
+  readonly assertion?: {
+    /** The name of whoever is called, to which its `assertionVerifier` holds the assertion. */
+    readonly audience: string;
+  };
   /** The largest request body. Default 33,554,432 characters and 100 levels. */
   readonly limits?: { readonly maxDepth?: number; readonly maxLength?: number };
 }
@@ -127,6 +135,7 @@ const shape = {
       z.strictObject({ model, action: z.string().min(1) }),
     )
     .default({}),
+  assertion: z.strictObject({ audience: z.string().min(1) }).optional(),
   limits: z
     .strictObject({ maxDepth: z.int().positive().optional(), maxLength: z.int().positive().optional() })
     .default({}),
@@ -146,6 +155,8 @@ export interface ModelGuard {
   readonly assistants: ReadonlyMap<string, string>;
   readonly batchFiles: ReadonlyMap<string, string>;
   readonly endpoints: readonly (AdmittedEndpoint & { readonly method: string; readonly path: RegExp })[];
+  /** Whom calls are asserted to. */
+  readonly audience: string | undefined;
   readonly limits: { readonly maxDepth: number; readonly maxLength: number };
 }
 
@@ -178,6 +189,7 @@ export function parseModelGuardOptions(
       ...admitted,
       ...endpointPattern(key),
     })),
+    audience: parsed.assertion?.audience,
     limits: { maxDepth: parsed.limits.maxDepth ?? 100, maxLength: parsed.limits.maxLength ?? 33_554_432 },
   });
 }

@@ -1,3 +1,4 @@
+import { ASSERTION_HEADER } from "../../../core/assertion-places";
 import { InvalidJsonError, isJsonObject, type JsonLimits, type JsonObject } from "../../../core/json";
 import { parseStrictJson } from "../../../core/strict-json";
 import type { OutgoingRequest } from "./outgoing-request";
@@ -97,8 +98,15 @@ export function decodeUtf8(bytes: ArrayBuffer | Uint8Array): string {
 }
 
 /** What goes out: the form in which the request was checked. Redirects are not followed, because they were not checked. */
-export function sendable({ method, headers, signal, rest }: OutgoingRequest, body: CheckedBody): RequestInit {
+export function sendable(
+  { method, headers, signal, rest }: OutgoingRequest,
+  body: CheckedBody,
+  assertion?: string,
+): RequestInit {
   const sent = new Headers(headers);
+  // What an agent says in our name is not passed on.
+  sent.delete(ASSERTION_HEADER);
+  if (assertion !== undefined) sent.set(ASSERTION_HEADER, assertion);
   // The length may have changed, a form gets a boundary of its own, and another host than the URL's was not decided.
   for (const name of ["content-length", "host"]) sent.delete(name);
   if (body.kind === "form") sent.delete("content-type");

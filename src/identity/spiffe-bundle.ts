@@ -1,0 +1,55 @@
+import type { JSONWebKeySet } from "jose";
+import * as z from "zod";
+import { parseStrictJson } from "../core/strict-json";
+import type { JsonValue } from "../index";
+import { fetchDocument } from "./fetch-document";
+import type { KeySource, LoadedKeys } from "./key-set";
+import { jwksSchema } from "./key-sources";
+import { filesFor } from "./node-files";
+
+/** A bundle as it is published: the keys of a trust domain, and seconds after which to look again. */
+export const bundleSchema = jwksSchema.extend({ spiffe_refresh_hint: z.number().positive().optional() });
+
+/** Milliseconds. A file costs nothing to look into. */
+const FILE_REFRESH_MS = 5000;
+const DEFAULT_HINT_S = 300;
+/** A key that is taken back should not count for days because the bundle says so. */
+const LONGEST_HINT_S = 3600;
+
+/**
+ * The keys of JWT-SVIDs, and of no other kind of SVID. `use` says which they are, and is then left out, because to JOSE it says something else. A set in
+ * which no key says anything is what the Workload API hands out: all of them are for JWT-SVIDs.
+ *
+ * @see SPIFFE Trust Domain and Bundle, section 4.2.2
+ */
+export function jwtKeysOf({ keys }: JSONWebKeySet): JSONWebKeySet {
+  const isBundle = keys.some(({ use }) => use !== undefined);
+  return {
+    keys: keys.flatMap(({ use, ...key }) => (!isBundle || use === "jwt-svid" ? [key] : [])),
+  };
+}
+
+function loaded(document: JsonValue): Required<LoadedKeys> {
+  const bundle = bundleSchema.parse(document);
+  const refreshAfterMs = Math.min(bundle.spiffe_refresh_hint ?? DEFAULT_HINT_S, LONGEST_HINT_S) * 1000;
+  return { jwks: jwtKeysOf(bundle), refreshAfterMs, maxAgeMs: 2 * refreshAfterMs };
+}
+
+/** A bundle at an endpoint with web PKI. */
+export function bundleAt(url: string, fetch: typeof globalThis.fetch): KeySource {
+  return { name: url, load: async (signal) => loaded(await fetchDocument(url, fetch, signal)) };
+}
+
+/**
+ * A bundle in a file that somebody else keeps fresh.
+ *
+ * @throws {ConfigurationError} where there are no files.
+ */
+export function bundleIn(path: string | URL, option: string): KeySource {
+  const files = filesFor(option);
+  const load = async (): Promise<LoadedKeys> => {
+    const bundle = loaded(parseStrictJson(await files.readFile(path, "utf8")));
+    return { ...bundle, refreshAfterMs: FILE_REFRESH_MS };
+  };
+  return { name: String(path), load };
+}
