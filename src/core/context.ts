@@ -10,6 +10,7 @@ import type {
   Guardrail,
   MaybePromise,
   PolicyDecisionPoint,
+  Revocation,
   SessionCounter,
   StateStore,
 } from "./ports";
@@ -61,6 +62,8 @@ export interface SessionContext {
   readonly remembered: RememberedAnswers;
   readonly enriched: EnrichedPrincipals;
   readonly annotations: Readonly<Record<string, string>>;
+  /** Set by its end. It stays ended even if the state forgets, or never hears of it. */
+  ended?: Revocation;
   /** Whom to ask the PDP about; verified anew on every hop where there is a token. The same objects while nothing has changed. */
   identify(): MaybePromise<readonly [CheckedPrincipal, ...CheckedPrincipal[]]>;
 }
@@ -76,8 +79,8 @@ export interface CheckOptions {
    * `look_up`. An allow is no permission: the call itself is checked when it is made.
    */
   readonly lookUp?: boolean;
-  /** What the call says, as text, for classifiers; it goes nowhere else. Default: `attr.arguments` as JSON. */
-  readonly content?: string;
+  /** What the call says, as text, for classifiers: it goes nowhere else. A function is asked only if there are any. Default: what `attr.arguments` say. */
+  readonly content?: string | (() => MaybePromise<string | undefined>) | undefined;
   /** The adapter has found already that this hop must be denied: it is denied and recorded, and the PDP is not asked. */
   readonly refuse?: { readonly code: DenialCode; readonly reason?: string };
 }
@@ -85,4 +88,6 @@ export interface CheckOptions {
 /** What the core itself may say of a check, beside what a caller may. */
 export interface DecideOptions extends CheckOptions {
   readonly flags?: readonly AuditFlag[];
+  /** A look-up of a hop that was begun already, so that the counts hold it. */
+  readonly isUnderWay?: boolean;
 }

@@ -1,7 +1,7 @@
 import { attempt } from "./attempt";
 import { classify } from "./classification";
 import type { DecideOptions, GuardContext, SessionContext } from "./context";
-import { begin, foresee, settlement } from "./counting";
+import { begin, foresee, reread, settlement } from "./counting";
 import { within } from "./deadline";
 import type { Decision } from "./decision";
 import { digestJson } from "./digest";
@@ -10,17 +10,16 @@ import { newEvaluation, type Evaluation } from "./evaluation";
 import { applyGuardrails } from "./guardrails";
 import { describeHop, readHop, snapshotHop, withValidArguments, type Hop } from "./hop";
 import { factsOf } from "./model-facts";
-import { PdpError } from "./pdp-error";
 import { askPdp } from "./policy";
 import { auditRecord } from "./recording";
 import { Refusal } from "./refusal";
-import { refuseRevoked } from "./revocation";
+import { refuse, refuseRevoked } from "./revocation";
 import { withoutDisclosure } from "./visibility";
 
 /** Decides one hop: the whole of hopguard, from top to bottom. Never rejects; what goes wrong is a denial. */
 export async function decide(session: SessionContext, given: Hop, options: DecideOptions): Promise<Decision> {
   const { guard } = session;
-  const { signal, lookUp = false, flags = [] } = options;
+  const { signal, lookUp = false, isUnderWay = false, flags = [] } = options;
   const unread = { kind: "unknown", name: "unknown", action: "unknown" };
   const evaluation = newEvaluation(unread, lookUp && flags.length === 0 ? ["look_up"] : flags);
 
@@ -38,6 +37,7 @@ export async function decide(session: SessionContext, given: Hop, options: Decid
     const proven = (evaluation.checked = await within(guard.timeoutMs, "identity", session.identify()));
 
     enter("revocation");
+    refuse(session.ended);
     // Where that takes a round trip, it is read with the counting below.
     if (!guard.state.isRemote || taken instanceof Refusal) await refuseRevoked(session, proven);
 
@@ -62,14 +62,14 @@ export async function decide(session: SessionContext, given: Hop, options: Decid
     await applyGuardrails(guard, evaluation, hop, checked[0].principal, signal);
 
     enter("counting");
-    await (lookUp ? foresee : begin)(session, evaluation, hop, checked);
+    const count = isUnderWay ? reread : lookUp ? foresee : begin;
+    await count(session, evaluation, checked, hop);
 
     enter("decision");
     await askPdp(session, evaluation, hop, checked, signal)
-      .then(() => guard.degradation?.answered())
-      .catch((error: unknown) => {
-        const isAway = PdpError.isInstance(error) && error.reason === "pdp_unavailable";
-        if (!isAway || !guard.degradation?.admits(hop)) throw error;
+      .finally(() => guard.degradation?.heard(evaluation))
+      .catch(async (error: unknown) => {
+        if (!(await guard.degradation?.admits(error, evaluation, hop, checked[0].principal))) throw error;
         evaluation.flags.push("degraded");
       });
 

@@ -1,9 +1,9 @@
 import * as z from "zod";
 import type { SessionContext } from "./context";
 import { within } from "./deadline";
-import type { CheckedPrincipal } from "./principal";
 import { parseOptions } from "./options";
 import type { Authority, Revocation, RevocationTarget } from "./ports";
+import { identifier, type CheckedPrincipal } from "./principal";
 import { Refusal } from "./refusal";
 
 /** Why authority was withdrawn, and by whom: for the audit record, never for the agent. */
@@ -12,13 +12,13 @@ export interface RevocationDetails {
   readonly author?: string;
 }
 
-/** A member that is there and undefined is refused: it would revoke nothing, and nobody would be told. */
+/** What no session can match, such as a member that is undefined or an id with a space after it, would revoke nothing, and nobody would be told. */
 const targetSchema = z
   .strictObject({
-    session: z.string().min(1).exactOptional(),
-    task: z.string().min(1).exactOptional(),
-    agent: z.string().min(1).exactOptional(),
-    principal: z.string().min(1).exactOptional(),
+    session: identifier.exactOptional(),
+    task: identifier.exactOptional(),
+    agent: identifier.exactOptional(),
+    principal: identifier.exactOptional(),
   })
   .refine(
     (target) => Object.keys(target).length === 1,
@@ -59,7 +59,8 @@ export async function refuseRevoked(
   session: SessionContext,
   checked: readonly [CheckedPrincipal, ...CheckedPrincipal[]],
 ): Promise<void> {
-  const { guard } = session;
+  const { guard, ended } = session;
+  refuse(ended);
   const found = guard.state.revocations.find(authorityOf(session, checked));
   refuse(await within(guard.timeoutMs, "revocations", found));
 }

@@ -35,12 +35,16 @@ export interface Session {
 
   /**
    * Watches over the hops of an allowed call that takes its time, such as a stream. `end` is called once, with the denial, within a second of a revocation or
-   * an expired token, or when the policy, asked again every `recheckEveryMs`, says otherwise. Returns what ends the watch: call it when
-   * the call is over.
+   * an expired token, or when the policy, asked again every `recheckEveryMs`, says otherwise. Give the hops of the decisions, and the `content` that was checked
+   * with them. Returns what ends the watch: call it when the call is over.
    */
-  watch(hop: Hop | readonly Hop[], end: (denial: Denial) => void): () => void;
+  watch(
+    hop: Hop | readonly Hop[],
+    end: (denial: Denial) => void,
+    options?: Pick<CheckOptions, "content">,
+  ): () => void;
 
-  /** Ends the session: every later hop of it is denied with `revoked`, in every process. */
+  /** Ends the session: every later hop of it is denied with `revoked`, in every process. Rejects if the others could not be told. */
   end(): Promise<void>;
 
   /**
@@ -77,7 +81,7 @@ export function createSession(context: SessionContext, catalogue: Candidates): S
       const decision = await session.check(hop, options);
       return decision.effect === "allow" ? decision : refuse(decision);
     },
-    watch: (hops, end) => watch(context, [hops].flat(), end),
+    watch: (hops, end, options) => watch(context, [hops].flat(), end, options),
     end: () => endSession(context),
     visible: (owner, names, options) =>
       reader(options).tools(typeof owner === "string" ? { server: owner } : owner, names),
@@ -86,14 +90,16 @@ export function createSession(context: SessionContext, catalogue: Candidates): S
   return Object.freeze(session);
 }
 
-/** Longer than anything lives that was begun in it. */
+/** Longer than anything lives elsewhere that was begun in it. */
 const ENDED_FOR_MS = 7 * 86_400_000;
 
-async function endSession({ guard, id }: SessionContext): Promise<void> {
-  const now = guard.clock();
-  const expires_at = new Date(now.getTime() + ENDED_FOR_MS).toISOString();
-  const revocation = { target: { session: id }, reason: "ended", at: now.toISOString(), expires_at };
-  await guard.state.revocations.revoke(revocation);
+async function endSession(session: SessionContext): Promise<void> {
+  const { guard, id } = session;
+  // Stores go by the real time, whatever the clock of the records says.
+  const expires_at = new Date(Date.now() + ENDED_FOR_MS).toISOString();
+  const at = guard.clock().toISOString();
+  session.ended = { target: { session: id }, reason: "ended", at, expires_at };
+  await guard.state.revocations.revoke(session.ended);
 }
 
 function refuse({ denial }: DenyDecision): never {

@@ -5,7 +5,6 @@ import { redisState, type RedisClient, type RedisState, type RedisStateOptions }
 import { stubPdp } from "hopguard/testing";
 import { createClient, createCluster } from "redis";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { withKillSwitch } from "../../src/cli/kill-switch";
 import { auditRecorder } from "../support/audit-recorder";
 import { startHopWorkers, type HopWorker } from "../support/hop-workers";
 import { redisBinary, startRedis, type RedisServer } from "../support/redis-server";
@@ -262,16 +261,6 @@ describe.skipIf(binary === "")("state in Redis", () => {
       expect(await codeOf(await sessionOf(open(openState({ client })).guard))).toBe("state_unavailable");
       const trusting = openState({ client, assumeNoEviction: true });
       expect(await codeOf(await sessionOf(open(trusting).guard))).toBe("allow");
-    });
-
-    it("is no reason for the command line not to revoke what guards on trust still allow", async () => {
-      const evicting = await ownServer(["maxmemory-policy", "allkeys-lru"]);
-      const { url } = evicting;
-      const namespace = randomUUID();
-      const session = await sessionOf(open(openState({ url, namespace, assumeNoEviction: true })).guard);
-      expect(await codeOf(session)).toBe("allow");
-      await withKillSwitch({ redis: url, namespace }, (killSwitch) => killSwitch.revoke({ task: "T" }, {}));
-      expect(await codeOf(session)).toBe("revoked");
     });
 
     it("is not found out by an account that may not ask: that denies, too", async () => {
