@@ -2,13 +2,17 @@
  * A check that is taken out, or done wrong, by changing one place of the sources. `find` stands there exactly once; `by` is the part of the
  * property that must notice. `short`: also tried in CI.
  *
- * @typedef {{ name: string, by: "openai" | "anthropic" | "mcp" | "tools" | "check", file: string, find: string, put: string, short?: true }} Mutant
+ * @typedef {{ name: string, by: "openai" | "anthropic" | "answers" | "batches" | "mcp" | "tools" | "check", file: string, find: string, put: string, short?: true }} Mutant
  */
 
 const ANSWER = "src/pdp/answer.ts";
 const PIPELINE = "src/core/pipeline.ts";
 const HOP = "src/core/hop.ts";
 const POLICY = "src/core/policy.ts";
+const ENRICHMENT = "src/core/enrichment.ts";
+const REVOCATION = "src/core/revocation.ts";
+const DEGRADATION = "src/core/degradation.ts";
+const META_TOOLS = "src/adapters/shared/meta-tools.ts";
 const JSON_RPC = "src/adapters/mcp/json-rpc.ts";
 const TRANSPORT = "src/adapters/mcp/guarded-client-transport.ts";
 const CLIENT_REQUESTS = "src/adapters/mcp/client-requests.ts";
@@ -16,6 +20,7 @@ const SERVER_REQUESTS = "src/adapters/mcp/server-requests.ts";
 const RESULTS = "src/adapters/mcp/results.ts";
 const TOOL_CALLS = "src/adapters/mcp/tool-calls.ts";
 const MODEL_API = "src/adapters/shared/model-api";
+const ANSWERS = `${MODEL_API}/answers`;
 
 /** @type {readonly Mutant[]} */
 export const MUTANTS = [
@@ -125,7 +130,7 @@ export const MUTANTS = [
     name: "a revocation while the PDP thinks is missed",
     by: "tools",
     file: PIPELINE,
-    find: 'withdrawn meanwhile.\n    enter("revocation");\n    await refuseRevoked(session, checked);',
+    find: 'withdrawn meanwhile.\n    enter("revocation");\n    await refuseRevoked(session, identified);',
     put: "withdrawn meanwhile.",
     short: true,
   },
@@ -148,8 +153,8 @@ export const MUTANTS = [
     name: "what a schema makes of the arguments is not what is checked",
     by: "tools",
     file: PIPELINE,
-    find: "await askPdp(session, evaluation, hop, checked, signal);",
-    put: "await askPdp(session, evaluation, asRead, checked, signal);",
+    find: "await askPdp(session, evaluation, hop, checked, signal)",
+    put: "await askPdp(session, evaluation, asRead, checked, signal)",
   },
   {
     name: "any kind is a kind",
@@ -261,9 +266,9 @@ export const MUTANTS = [
   {
     name: "a provider that fails is passed over",
     by: "tools",
-    file: "src/core/enrichment.ts",
-    find: "provider.provide({ hop, principal, signal }),\n      );",
-    put: "provider.provide({ hop, principal, signal }),\n      ).catch(() => null);",
+    file: ENRICHMENT,
+    find: "if (!optional) throw error;",
+    put: "",
   },
   {
     name: "facts are not told to the policy",
@@ -276,8 +281,8 @@ export const MUTANTS = [
     name: "a token is verified, and what it proves now is passed over",
     by: "tools",
     file: "src/core/identification.ts",
-    find: "if (last?.key !== key) last =",
-    put: "if (!last) last =",
+    find: "last?.key === key",
+    put: "last",
   },
   {
     name: "a token is verified once",
@@ -286,12 +291,208 @@ export const MUTANTS = [
     find: "return async () => {\n",
     put: "return async () => {\n    if (last) return last.checked;\n",
   },
+  // ------------------------------------------------------------------------------------------------ circumstances
+  {
+    name: "a look-up counts",
+    by: "check",
+    file: PIPELINE,
+    find: "isUnderWay ? reread : lookUp ? foresee : begin;",
+    put: "isUnderWay ? reread : begin;",
+    short: true,
+  },
+  {
+    name: "a look-up is recorded as a call",
+    by: "check",
+    file: PIPELINE,
+    find: 'lookUp && flags.length === 0 ? ["look_up"] : flags',
+    put: "flags",
+  },
+  {
+    name: "a reservation is not made",
+    by: "tools",
+    file: "src/core/counting.ts",
+    find: "counter.begin({ action, authority, reserve, accounts });",
+    put: "counter.begin({ action, authority, reserve: NO_USAGE, accounts });",
+    short: true,
+  },
+  {
+    name: "the policy is told what was used without this hop",
+    by: "check",
+    file: "src/state/memory.ts",
+    find: "return standing(usage.add(accounts, reserve));",
+    put: "const before = usage.read(accounts);\n      usage.add(accounts, reserve);\n      return standing(before);",
+  },
+  {
+    name: "the tokens of an answer are not reserved",
+    by: "openai",
+    file: "src/core/usage.ts",
+    find: "input_tokens: input, output_tokens: output }, facts),",
+    put: "input_tokens: input, output_tokens: 0 }, facts),",
+  },
+  {
+    name: "usage is not added up",
+    by: "check",
+    file: "src/state/memory-usage.ts",
+    find: "const sum = plus(before?.sum ?? NOTHING, amounts);",
+    put: "const sum = plus(NOTHING, amounts);",
+  },
+  {
+    name: "a task that is not registered passes",
+    by: "tools",
+    file: REVOCATION,
+    find: 'guard.tasks === "registered" && task ? { targets, issuedAt, task: task.id }',
+    put: "task === undefined ? { targets, issuedAt, task }",
+    short: true,
+  },
+  {
+    name: "a task that has ended goes on",
+    by: "tools",
+    file: "src/state/memory-revocations.ts",
+    find: "tasks.delete(id);",
+    put: "void id;",
+  },
+  {
+    name: "the revocation of an agent is passed over",
+    by: "tools",
+    file: REVOCATION,
+    find: "    { agent: root.id },\n",
+    put: "",
+  },
+  {
+    name: "the revocation of a principal is passed over",
+    by: "check",
+    file: REVOCATION,
+    find: "    { principal: subject.principal.id },\n",
+    put: "",
+  },
+  {
+    name: "the revocation of a task is passed over",
+    by: "tools",
+    file: REVOCATION,
+    find: "    ...(task ? [{ task: task.id }] : []),\n",
+    put: "",
+  },
+  {
+    name: "a degraded hop needs not be listed",
+    by: "check",
+    file: DEGRADATION,
+    find: "if (!isListed) return false;",
+    put: "",
+    short: true,
+  },
+  {
+    name: "an answer that proves nothing counts as an outage",
+    by: "tools",
+    file: DEGRADATION,
+    find: 'PdpError.isInstance(error) && error.reason === "pdp_unavailable";',
+    put: "PdpError.isInstance(error);",
+  },
+  {
+    name: "arguments over which the PDP stumbles count as an outage",
+    by: "check",
+    file: DEGRADATION,
+    find: "if (await this.#isSilent(principal)) return true;",
+    put: "return true;",
+  },
+  {
+    name: "a degraded hop is not marked",
+    by: "tools",
+    file: PIPELINE,
+    find: 'evaluation.flags.push("degraded");',
+    put: "",
+  },
+  {
+    name: "a provider may say what only the guard may",
+    by: "tools",
+    file: ENRICHMENT,
+    find: "if (undeclared !== undefined) throw",
+    put: 'if (undeclared === "") throw',
+  },
+  {
+    name: "what a provider says of the principal is not told",
+    by: "check",
+    file: "src/core/enriched-principals.ts",
+    find: "    ...added.principal,\n",
+    put: "",
+  },
+  {
+    name: "what a provider says of the principal is not told with the agent",
+    by: "check",
+    file: "src/core/enriched-principals.ts",
+    find: "{ ...subject, attr: { ...object(subject.attr), ...added.principal } }",
+    put: "subject",
+  },
+  {
+    name: "a remembered answer is used for another hop",
+    by: "check",
+    file: ENRICHMENT,
+    find: 'cache.per === "session" ? null :',
+    put: "cache ? null :",
+  },
+  {
+    name: "a classifier that fails is passed over",
+    by: "tools",
+    file: "src/core/classification.ts",
+    find: 'classify({ content: content ?? "", hop, signal }),\n      );',
+    put: 'classify({ content: content ?? "", hop, signal }),\n      ).catch(() => []);',
+  },
+  {
+    name: "what a classifier has found is not told",
+    by: "tools",
+    file: POLICY,
+    find: "...(data && { data }),",
+    put: "",
+  },
+  // ------------------------------------------------------------------------------------------------ meta tools
+  {
+    name: "the inner tool of a meta tool is not asked",
+    by: "tools",
+    file: META_TOOLS,
+    find: "const below = await Promise.all(inner.map((each) => questions(each, depth + 1)));",
+    put: "const below: never[][] = [];",
+    short: true,
+  },
+  {
+    name: "a meta tool within a meta tool is a tool like another",
+    by: "tools",
+    file: META_TOOLS,
+    find: "if (!metaTool || question.refuse ||",
+    put: "if (!metaTool || call.isInner || question.refuse ||",
+  },
+  {
+    name: "a schema may change what an inner tool is called with",
+    by: "tools",
+    file: META_TOOLS,
+    find: "return isInner && question.schema ?",
+    put: "return isInner && question.schema === null ?",
+  },
+  {
+    name: "inner arguments in text are read loosely",
+    by: "tools",
+    file: META_TOOLS,
+    find: "? parseStrictJson(given) :",
+    put: "? (JSON.parse(given) as JsonValue) :",
+  },
+  {
+    name: "a meta tool that names no tool passes",
+    by: "mcp",
+    file: META_TOOLS,
+    find: "if (!inner || depth === MAX_DEPTH",
+    put: "if (!inner) return [{ ...question, schema: answering(result) }];\n    if (depth === MAX_DEPTH",
+  },
+  {
+    name: "a server's meta tools are tools like others",
+    by: "mcp",
+    file: TOOL_CALLS,
+    find: "if (metaTools.has(name)) {",
+    put: 'if (metaTools.has("")) {',
+  },
   // ------------------------------------------------------------------------------------------------ local tools
   {
     name: "a tool runs on the arguments that it was given",
     by: "tools",
     file: "src/adapters/tools/guard-tools.ts",
-    find: "run.call(this, checked as never, ...rest)",
+    find: "run.call(this, allowed.hop.attr.arguments as never, ...rest)",
     put: "run.call(this, args as never, ...rest)",
     short: true,
   },
@@ -364,8 +565,8 @@ export const MUTANTS = [
     name: "a client may answer what it was not asked",
     by: "mcp",
     file: SERVER_REQUESTS,
-    find: "if (request === undefined || request instanceof AbortController) {",
-    put: "if (request instanceof AbortController) {",
+    find: "if (!asked || asked instanceof AbortController) {",
+    put: "if (!asked) return this.wire.send(response, options);\n    if (asked instanceof AbortController) {",
   },
   {
     name: "what a server asks within a result passes unchecked",
@@ -506,8 +707,8 @@ export const MUTANTS = [
     name: "the request is sent as it was given",
     by: "openai",
     file: `${MODEL_API}/guarded-fetch.ts`,
-    find: "const response = await fetch(outgoing.url.href, send);",
-    put: 'const response = await fetch(input, { ...init, redirect: send.redirect ?? "manual" });',
+    find: "response = await fetch(outgoing.url.href, send);",
+    put: 'response = await fetch(input, { ...init, redirect: send.redirect ?? "manual" });',
   },
   {
     name: "URL and body may name different models",
@@ -570,8 +771,8 @@ export const MUTANTS = [
     name: "the first hop of a request stands for all",
     by: "openai",
     file: `${MODEL_API}/decide-hops.ts`,
-    find: "for (const decision of decisions) {",
-    put: "for (const decision of decisions.slice(0, 1)) {",
+    find: "hops.slice(start, start + TOGETHER).map(",
+    put: "hops.slice(0, 1).map(",
   },
   {
     name: "declared tools that may never be used are sent",
@@ -586,5 +787,135 @@ export const MUTANTS = [
     file: `${MODEL_API}/catalogue-response.ts`,
     find: 'const data = listed.filter(({ id }) => models[id] !== "never");',
     put: "const data = listed.filter(() => models !== null);",
+  },
+  // ------------------------------------------------------------------------------------------------ a model's answers
+  {
+    name: "a call in an answer passes unchecked",
+    by: "answers",
+    file: `${ANSWERS}/call-checks.ts`,
+    find: "return denied && deniedText(call, denied.denial);",
+    put: "return denied && undefined;",
+    short: true,
+  },
+  {
+    name: "asking about a call in an answer counts as the call",
+    by: "answers",
+    file: `${ANSWERS}/call-checks.ts`,
+    find: "lookUp: true, ",
+    put: "",
+  },
+  {
+    name: "a tool that is on no map is shown",
+    by: "answers",
+    file: `${ANSWERS}/call-checks.ts`,
+    find: "if (!origin) return [unknownTool(call)];",
+    put: "if (!origin) return [];",
+  },
+  {
+    name: "what a call in an answer calls in turn is not asked",
+    by: "answers",
+    file: `${ANSWERS}/call-checks.ts`,
+    find: "if (!asked.arguments || !metaTool) return",
+    put: "if (asked.tool !== undefined) return",
+  },
+  {
+    name: "a call's arguments are read loosely",
+    by: "answers",
+    file: `${ANSWERS}/call-checks.ts`,
+    find: "return parseStrictJson(json);",
+    put: "return JSON.parse(json) as JsonValue;",
+  },
+  {
+    name: "what a request says of its tools' arguments is passed over",
+    by: "answers",
+    file: `${ANSWERS}/declared-types.ts`,
+    find: "if (parameters !== undefined) return compiled(parameters);",
+    put: "if (parameters !== undefined) return undefined;",
+  },
+  {
+    name: "an answer is read loosely",
+    by: "answers",
+    file: `${ANSWERS}/unknown-places.ts`,
+    find: "const value = parseStrictJson(text, limits);",
+    put: "const value = JSON.parse(text) as JsonValue;",
+  },
+  {
+    name: "calls where the format has none are passed over",
+    by: "answers",
+    file: `${ANSWERS}/unknown-places.ts`,
+    find: "if (CALL_MEMBER.test(",
+    put: 'if (member === "" && CALL_MEMBER.test(',
+  },
+  {
+    name: "a chat stream's calls go on as they come",
+    by: "answers",
+    file: `${ANSWERS}/chat-stream.ts`,
+    find: "const hasCalls = calls.length > 0 || legacy !== undefined;",
+    put: "const hasCalls = legacy !== undefined;",
+  },
+  {
+    name: "a call in a stream goes on before it is decided",
+    by: "answers",
+    file: `${ANSWERS}/messages-stream.ts`,
+    find: "this.#blocks.set(index, { call, fill: this.writes.reserve(), raw,",
+    put: 'this.writes.pass(raw);\n    this.#blocks.set(index, { call, fill: this.writes.reserve(), raw: "",',
+  },
+  {
+    name: "what a stream of Responses repeats at its end is not looked at",
+    by: "answers",
+    file: `${ANSWERS}/responses-stream.ts`,
+    find: "const reviewed = this.#output.response(response);",
+    put: "const reviewed = Promise.resolve(response);",
+  },
+  // ------------------------------------------------------------------------------------------------ batches
+  {
+    name: "of a batch's file, only the first line is read",
+    by: "batches",
+    file: `${MODEL_API}/batch-file.ts`,
+    find: "      calls.add(\n        readModelCall(ofALine,",
+    put: "      if (number === 1) calls.add(\n        readModelCall(ofALine,",
+    short: true,
+  },
+  {
+    name: "a line of a batch may have more members",
+    by: "batches",
+    file: `${MODEL_API}/batch-file.ts`,
+    find: "Object.keys(line).length === LINE_MEMBERS.length &&",
+    put: "",
+  },
+  {
+    name: "two lines of a batch may have one id",
+    by: "batches",
+    file: `${MODEL_API}/batch-file.ts`,
+    find: "if (seen.has(id)) throw",
+    put: 'if (seen.has("")) throw',
+  },
+  {
+    name: "the first hop of a file stands for all when it is run",
+    by: "batches",
+    file: `${MODEL_API}/batches.ts`,
+    find: "const call = uploaded ?? {",
+    put: "const call = (uploaded && { ...uploaded, hops: uploaded.hops.slice(0, 1) }) ?? {",
+  },
+  {
+    name: "lines may be run at another endpoint",
+    by: "batches",
+    file: `${MODEL_API}/batches.ts`,
+    find: "if (uploaded && (typeof",
+    put: "if (uploaded && created === null && (typeof",
+  },
+  {
+    name: "what a batch has created belongs to whoever asks",
+    by: "batches",
+    file: `${MODEL_API}/guarded-fetch.ts`,
+    find: "created = new CreatedResources(),",
+    put: "created = ((globalThis as { all?: CreatedResources }).all ??= new CreatedResources()),",
+  },
+  {
+    name: "a batch is cancelled by a look-up",
+    by: "batches",
+    file: `${MODEL_API}/batches.ts`,
+    find: 'isLookUp: method === "GET"',
+    put: "isLookUp: true",
   },
 ];

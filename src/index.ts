@@ -26,7 +26,7 @@ export type {
 } from "./core/capabilities";
 export type { Visibility } from "./core/visibility-cache";
 export type { Hop, HopSnapshot, ToolEffect } from "./core/hop";
-export type { AllowDecision, Decision, DenyDecision } from "./core/decision";
+export type { AllowDecision, Decision, DenyDecision, SettledOutcome } from "./core/decision";
 export {
   DENIAL_META_KEY,
   DENIAL_REASONS,

@@ -1,11 +1,12 @@
-import Anthropic from "@anthropic-ai/sdk";
+import type Anthropic from "@anthropic-ai/sdk";
 import { Client, StreamableHTTPClientTransport, type Tool } from "@modelcontextprotocol/client";
 import { findDenial, type Denial, type Session, type ToolEffect } from "hopguard";
 import { guardAnthropic } from "hopguard/anthropic";
 import { guardTransport } from "hopguard/mcp";
 import { guardOpenAI, type ToolOrigin } from "hopguard/openai";
-import OpenAI from "openai";
+import type OpenAI from "openai";
 import type { ServerName, SupportDesk } from "./desk";
+import { anthropicClient, openaiClient } from "./models";
 
 /** More turns than any task of the desk needs. */
 const MAX_TURNS = 8;
@@ -23,11 +24,23 @@ export class Agent {
     { readonly server: ServerName; readonly client: Client; readonly tool: Tool }
   >();
   readonly #clients: Client[] = [];
+  /** Guarded, as is everything that an agent has in its hands. */
+  readonly openai: OpenAI;
+  readonly anthropic: Anthropic;
 
+  /**
+   * With `answers: "pass"` a call is decided when the agent makes it, and the model reads a denial as the call's result and works on. With `"check"`,
+   * which is the guard's default, a denied call is taken out of the model's answer, and the agent never sees it.
+   */
   constructor(
     private readonly desk: SupportDesk,
     private readonly session: Session,
-  ) {}
+    answers: "pass" | "check" = "pass",
+  ) {
+    const tools = (name: string): ToolOrigin | undefined => this.#origin(name);
+    this.openai = guardOpenAI(openaiClient(desk), session, { tools, answers });
+    this.anthropic = guardAnthropic(anthropicClient(desk), session, { tools, answers });
+  }
 
   get toolNames(): readonly string[] {
     return [...this.#tools.keys()];
@@ -61,18 +74,13 @@ export class Agent {
 
   /** Works on a task with a model of OpenAI's; with `OPENAI_API_KEY` set, the real one. */
   async workWithOpenAI(model: string, task: string): Promise<string> {
-    const { OPENAI_API_KEY: apiKey } = process.env;
-    const client = new OpenAI(
-      apiKey ? { apiKey } : { apiKey: "none", baseURL: this.desk.provider.openaiBaseURL },
-    );
-    const openai = guardOpenAI(client, this.session, { tools: (name) => this.#origin(name) });
     const tools = [...this.#tools.values()].map(({ tool }) => ({
       type: "function" as const,
       function: { name: tool.name, description: tool.description ?? "", parameters: tool.inputSchema },
     }));
     const messages: OpenAI.ChatCompletionMessageParam[] = [{ role: "user", content: task }];
     for (let turn = 0; turn < MAX_TURNS; turn++) {
-      const { choices } = await openai.chat.completions.create({
+      const { choices } = await this.openai.chat.completions.create({
         model,
         messages,
         ...(tools.length > 0 && { tools }),
@@ -95,11 +103,6 @@ export class Agent {
 
   /** The same with a model of Anthropic's, streamed; with `ANTHROPIC_API_KEY` set, the real one. */
   async workWithAnthropic(model: string, task: string): Promise<string> {
-    const { ANTHROPIC_API_KEY: apiKey } = process.env;
-    const client = new Anthropic(
-      apiKey ? { apiKey } : { apiKey: "none", baseURL: this.desk.provider.anthropicBaseURL },
-    );
-    const anthropic = guardAnthropic(client, this.session, { tools: (name) => this.#origin(name) });
     const tools = [...this.#tools.values()].map(({ tool }) => ({
       name: tool.name,
       description: tool.description ?? "",
@@ -107,7 +110,7 @@ export class Agent {
     }));
     const messages: Anthropic.MessageParam[] = [{ role: "user", content: task }];
     for (let turn = 0; turn < MAX_TURNS; turn++) {
-      const message = await anthropic.messages
+      const message = await this.anthropic.messages
         .stream({ model, max_tokens: 1024, messages, tools })
         .finalMessage();
       const calls = message.content.filter((block) => block.type === "tool_use");

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import type { AuditRecord } from "hopguard";
 import pc from "picocolors";
 import { openSupportDesk } from "./desk";
-import { decisionLine, summaryTable } from "./narrator";
+import { decisionLine, LEGEND, summaryTable } from "./narrator";
 import { STORY } from "./story";
 
 /** A server is decided when it is opened and again on its first message; a reader needs to see it once. */
@@ -16,6 +16,7 @@ const tellDecision = (record: AuditRecord): void => {
 };
 
 console.log(pc.bold("\n hopguard: a support desk whose agents cannot do more than they may\n"));
+console.log(LEGEND);
 const desk = await openSupportDesk({
   policies: fileURLToPath(new URL("../../policies", import.meta.url)),
   onRecord: tellDecision,

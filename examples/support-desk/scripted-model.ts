@@ -5,6 +5,12 @@ import { TASKS, type TaskName } from "./tasks";
 const call = (name: string, args: unknown): ToolCall => ({ name, arguments: args });
 const refund = (args: unknown): ToolCall => call("refund_issue", args);
 
+const LETTER =
+  "Dear Noor Haddad, a standing desk begins as a beech in the Carpathians. It is felled in winter, when the sap is low, and lies for a year " +
+  "before anybody saws it. The boards are stacked with laths between them, so that the wind goes through, and turned in spring. A second year " +
+  "passes. Then they are planed, glued across their grain, and pressed for a night; the edges are rounded by hand, and oiled three times. " +
+  "Meanwhile, in another town, the legs are drawn from steel, and the motors are wound that lift it all without a sound.";
+
 /** What the model does on each task, turn by turn. A turn may read what the tools answered to the one before it. */
 const SCRIPTS: Readonly<Record<TaskName, readonly ((results: readonly ToolResult[]) => Turn)[]>> = {
   triage: [
@@ -58,6 +64,8 @@ const SCRIPTS: Readonly<Record<TaskName, readonly ((results: readonly ToolResult
     () => ({ toolCalls: [call("ticket_set_status", { ticket_id: "T-1001", status: "closed" })] }),
     () => ({ text: "9,000 dollars are refunded, and the ticket is closed." }),
   ],
+  // Ten seconds, if nobody ends it.
+  letter: [() => ({ text: LETTER, deltas: 50, deltaDelayMs: 200 })],
   ping: [() => ({ text: "Hello." })],
 };
 

@@ -12,6 +12,8 @@ export const TASKS = {
     'the string "9000" as amount_cents of payment P-9001 for ticket T-1001; and payment P-9001 for T-1001 with no amount.',
   approved:
     "Refund 9,000 dollars (900000 cents) of payment P-9001 for ticket T-1001, which was escalated to you. Then close the ticket.",
+  letter:
+    "Write a letter of two thousand words to the customer of ticket T-1001 about how standing desks are made.",
   ping: "Say hello.",
 } as const;
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { version } from "../../package.json";
-import { HopguardError } from "../core/errors";
+import { ConfigurationError, HopguardError } from "../core/errors";
+import { cleanText } from "../core/text";
 import { addRevocationCommands } from "./revocation-commands";
 
 const program = new Command("hopguard")
@@ -11,15 +12,19 @@ const program = new Command("hopguard")
 
 addRevocationCommands(program);
 
+/** Nothing was attempted. 1 says that it was, and that nothing proves it. */
+const USED_WRONGLY = 2;
+
 try {
   await program.parseAsync();
 } catch (error) {
   // Commander has said already what was wrong.
   if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode;
+    process.exitCode = error.exitCode === 0 ? 0 : USED_WRONGLY;
   } else {
-    console.error(`error: ${explain(error)}`);
-    process.exitCode = 1;
+    // A server that is none of ours may have chosen the words.
+    console.error(`error: ${cleanText(explain(error), 1000)}`);
+    process.exitCode = ConfigurationError.isInstance(error) ? USED_WRONGLY : 1;
   }
 }
 

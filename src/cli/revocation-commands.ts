@@ -1,4 +1,5 @@
-import { Option, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
+import { identifier } from "../core/principal";
 import { cleanText } from "../core/text";
 import type { Revocation, RevocationDetails, RevocationTarget } from "../index";
 import { withKillSwitch, type Place } from "./kill-switch";
@@ -56,8 +57,16 @@ export function addRevocationCommands(program: Command): void {
 }
 
 function withTarget(command: Command): Command {
-  for (const [name, meaning] of Object.entries(TARGETS)) command.option(`--${name} <id>`, meaning);
+  for (const [name, meaning] of Object.entries(TARGETS)) command.option(`--${name} <id>`, meaning, anId);
   return command;
+}
+
+/** Of an option that is given twice Commander keeps the last: the other would not be revoked. */
+function anId(given: string, before: string | undefined): string {
+  if (before !== undefined) throw new InvalidArgumentError("Name one at a time.");
+  const { success, error } = identifier.safeParse(given);
+  if (!success) throw new InvalidArgumentError(error.issues.map(({ message }) => message).join(". "));
+  return given;
 }
 
 function targetOf(given: Given, command: Command): RevocationTarget {
@@ -87,6 +96,8 @@ function placeOf({ url, redis, namespace }: Given, command: Command): Place {
   if (!/^https?:/.test(url) || !URL.canParse(url)) command.error("error: --url: expected an http(s) URL");
   const { HOPGUARD_SECRET: secret } = process.env;
   if (!secret) command.error("error: set HOPGUARD_SECRET to the secret of the revocationHandler");
+  // The error for a header that cannot be sent would show it.
+  if (!/^[\x21-\x7e]+$/.test(secret)) command.error("error: HOPGUARD_SECRET: expected ASCII without spaces");
   return { url, secret };
 }
 

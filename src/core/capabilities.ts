@@ -1,6 +1,7 @@
 import type { SessionContext } from "./context";
 import type { DenyDecision } from "./decision";
 import type { Denial } from "./denial";
+import { factsOf, modelAttributes } from "./model-facts";
 import { isKindPart, isModelId, isToolName } from "./names";
 import type { ToolEffect } from "./hop";
 import { lookUp, type Answer, type Question } from "./visibility";
@@ -77,10 +78,12 @@ export class VisibilityReader {
 
   /** Whether a model may be shown: the action `list` on it, and on all that its name stands for. */
   async models(ids: readonly string[]): Promise<VisibilityByName> {
-    const { models: aliases } = this.session.guard;
+    const { models: aliases, modelFacts } = this.session.guard;
     const names = new Map(ids.map((id) => [id, aliases.namesOf(id) ?? []]));
     const seen = await this.#each([...names.values()].flat(), isModelId, "llm_model", "list", (id) => {
-      return { kind: "llm_model", id, attr: {}, plan: false };
+      // Where it would run is not known here, so that only what is known of it everywhere is said.
+      const facts = factsOf(modelFacts, aliases.namesOf(id)?.at(-1) ?? id, undefined);
+      return { kind: "llm_model", id, attr: modelAttributes(facts), plan: false };
     });
     return byName([...names].map(([id, all]) => [id, least(all.map((name) => seen[name] ?? "never"))]));
   }

@@ -1,7 +1,8 @@
-import type { GuardContext } from "./context";
-import { callWithin } from "./deadline";
+import type { CheckOptions, GuardContext } from "./context";
+import { callWithin, within } from "./deadline";
 import type { Evaluation } from "./evaluation";
 import type { HopSnapshot } from "./hop";
+import type { JsonObject, JsonValue } from "./json";
 
 /** Says what kinds of data a text holds. One that throws, or is silent past the deadline, denies. */
 export interface Classifier {
@@ -10,7 +11,7 @@ export interface Classifier {
   readonly applies?: (hop: HopSnapshot) => boolean;
   /** The names of what it has found, such as `personal_eu`. They become `R.attr.context.data`. */
   readonly classify: (input: {
-    /** The request's body as text, or a tool's arguments as JSON. */
+    /** What a request's body or a tool's arguments say: each name and each value on a line of its own, without the escapes of JSON. */
     readonly content: string;
     readonly hop: HopSnapshot;
     readonly signal: AbortSignal;
@@ -24,12 +25,14 @@ export async function classify(
   guard: GuardContext,
   evaluation: Evaluation,
   hop: HopSnapshot,
-  given: string | undefined,
+  given: CheckOptions["content"],
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (guard.classifiers.length === 0) return;
   const { arguments: args } = hop.attr;
-  const content = given ?? (args === undefined ? undefined : JSON.stringify(args));
+  const content =
+    (await (typeof given === "function" ? within(guard.timeoutMs, "content", given()) : given)) ??
+    (args === undefined ? undefined : textIn(args));
   const applicable = guard.classifiers.filter(
     ({ applies }) => content !== undefined && (applies?.(hop) ?? true),
   );
@@ -43,6 +46,15 @@ export async function classify(
     }),
   );
   evaluation.data = [...new Set(found.flat())].sort();
+}
+
+/** What JSON says, each name and each value on a line of its own: behind the escapes of JSON's own text no pattern would find it. */
+export function textIn(value: JsonValue): string {
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value)) return (value as readonly JsonValue[]).map(textIn).join("\n");
+  return Object.entries(value as JsonObject)
+    .flatMap(([name, member]) => [name, textIn(member)])
+    .join("\n");
 }
 
 function isStrings(value: unknown): value is readonly string[] {

@@ -15,6 +15,7 @@ import type {
   DelegationTokens,
   MaybePromise,
   PolicyDecisionPoint,
+  Revocation,
   StateStore,
 } from "./ports";
 import type { ModelAliases } from "./model-aliases";
@@ -57,6 +58,11 @@ export interface GuardContext {
   readonly clock: () => Date;
 }
 
+/** The end of a session, once it has one. */
+export interface Ending {
+  revocation?: Revocation;
+}
+
 export interface SessionContext extends Run {
   readonly guard: GuardContext;
   readonly visibility: VisibilityCache;
@@ -64,6 +70,8 @@ export interface SessionContext extends Run {
   readonly remembered: RememberedAnswers;
   readonly enriched: EnrichedPrincipals;
   readonly annotations: Readonly<Record<string, string>>;
+  /** Whether this session, or one that it was delegated from, was ended. It stays so even if the state forgets, or never hears of it. */
+  readonly ends: readonly Ending[];
   /** Whom to ask the PDP about; verified anew on every hop where there is a token. */
   identify(): MaybePromise<Identified>;
 }
@@ -79,8 +87,8 @@ export interface CheckOptions {
    * `look_up`. An allow is no permission: the call itself is checked when it is made.
    */
   readonly lookUp?: boolean;
-  /** What the call says, as text, for classifiers; it goes nowhere else. Default: `attr.arguments` as JSON. */
-  readonly content?: string;
+  /** What the call says, as text, for classifiers: it goes nowhere else. A function is asked only if there are any. Default: what `attr.arguments` say. */
+  readonly content?: string | (() => MaybePromise<string | undefined>) | undefined;
   /** The adapter has found already that this hop must be denied: it is denied and recorded, and the PDP is not asked. */
   readonly refuse?: { readonly code: DenialCode; readonly reason?: string };
 }
@@ -90,4 +98,6 @@ export interface DecideOptions extends CheckOptions {
   readonly flags?: readonly AuditFlag[];
   /** Takes the place of the grants' check for the hop that hands authority on, which is held against them by its own rules. */
   readonly withinGrants?: (identified: Identified, hop: HopSnapshot) => Promise<void>;
+  /** A look-up of a hop that was begun already, so that the counts hold it. */
+  readonly isUnderWay?: boolean;
 }

@@ -2,6 +2,9 @@ import type { Denial } from "./denial";
 import type { HopSnapshot } from "./hop";
 import type { TokenUsage } from "./usage";
 
+/** How a call has gone; see {@link AllowDecision.settle}. */
+export type SettledOutcome = "done" | "failed" | "unknown";
+
 /** The hop may go on, with exactly what `hop` holds. */
 export interface AllowDecision {
   readonly effect: "allow";
@@ -11,10 +14,11 @@ export interface AllowDecision {
   readonly degraded?: true;
   /**
    * Says how the call has gone. `"done"` makes it one of the session's `calls`, which policies may build on; `"failed"` gives back what it
-   * had reserved of a budget. With what the provider says was used, that takes the place of the reservation; without, the reservation
+   * had reserved of a budget; `"unknown"`, of a call that nobody waited for, does neither: whoever gives up may not get for nothing what
+   * was done all the same. With what the provider says was used, that takes the place of the reservation; without, the reservation
    * stands. Only the first word counts. Adapters call it; whoever calls `check` by himself does so too.
    */
-  settle(outcome: "done" | "failed", usage?: TokenUsage): void;
+  settle(outcome: SettledOutcome, usage?: TokenUsage): void;
   /**
    * A short-lived, signed word on this decision for the service that is called (its name is the audience): who acts, for whom, what was
    * allowed, with which arguments. Adapters put it into the call.

@@ -23,21 +23,22 @@ export async function enrich(
   providers: readonly AttributeProvider[] = session.guard.enrich,
 ): Promise<AddedAttributes | undefined> {
   if (providers.length === 0) return undefined;
-  const added: Record<"principal" | "agent" | "task", JsonObject> = { principal: {}, agent: {}, task: {} };
-  const running = new Map<string, Promise<void>>();
+  const running = new Map<string, Promise<JsonObject>>();
 
-  const run = async (provider: AttributeProvider): Promise<void> => {
+  /** Resolves to what is to be added elsewhere than to the facts. */
+  const run = async (provider: AttributeProvider): Promise<JsonObject> => {
     const { name, adds = "facts", after = [], optional = false } = provider;
-    await Promise.all(after.map((name) => running.get(name) ?? Promise.resolve()));
-    if (!(provider.applies?.(hop) ?? true)) return;
+    for (const name of after) await running.get(name);
+    if (!(provider.applies?.(hop) ?? true)) return {};
     try {
       const answer = await answerOf(session, evaluation, provider, hop, principal, signal);
-      if (adds === "facts") evaluation.facts[name] = answer;
-      else added[adds] = { ...added[adds], ...membersOf(provider, answer) };
+      if (adds !== "facts") return membersOf(provider, answer);
+      evaluation.facts[name] = answer;
     } catch (error) {
       if (!optional) throw error;
       evaluation.notes.push(`attribute provider ${name}: ${String(error)}`);
     }
+    return {};
   };
   // In the order in which they wait for one another, which the options have made sure of.
   for (const provider of providers) {
@@ -47,6 +48,11 @@ export async function enrich(
     running.set(provider.name, work);
   }
   await Promise.all(running.values());
+  const added: Record<keyof AddedAttributes, JsonObject> = { principal: {}, agent: {}, task: {} };
+  // Of one name that several add, the last in this order counts: not whoever happens to be slower.
+  for (const { name, adds = "facts" } of providers) {
+    if (adds !== "facts") added[adds] = { ...added[adds], ...(await running.get(name)) };
+  }
   return added;
 }
 
@@ -70,20 +76,24 @@ async function answerOf(
   principal: PdpPrincipal,
   signal: AbortSignal | undefined,
 ): Promise<JsonValue> {
-  const { name, cache, schema, timeoutMs = session.guard.timeoutMs } = provider;
+  const { name, after = [], cache, schema, timeoutMs = session.guard.timeoutMs } = provider;
+  // Which others have answered already is chance.
+  const known = Object.freeze(
+    Object.fromEntries(after.flatMap((name) => (name in facts ? [[name, facts[name] as JsonValue]] : []))),
+  );
   const ask = async (signal: AbortSignal | undefined): Promise<JsonValue> => {
-    const known = Object.freeze({ ...facts });
-    const given = await callWithin(timeoutMs, `attribute provider ${name}`, signal, (signal) =>
-      provider.provide({ hop, principal, facts: known, signal }),
-    );
-    const result = schema ? await schema["~standard"].validate(given) : { value: given };
+    const result = await callWithin(timeoutMs, `attribute provider ${name}`, signal, async (signal) => {
+      const given = await provider.provide({ hop, principal, facts: known, signal });
+      return schema ? schema["~standard"].validate(given) : { value: given };
+    });
     if (result.issues) throw new Error(`the answer of ${name} is not of the expected shape`);
     return snapshot(result.value, session.guard.limits);
   };
   if (!cache) return ask(signal);
   const { kind, action, attr } = hop;
-  const asked = cache.per === "session" ? null : [kind, hop.name, action, attr, { ...facts }];
-  const key = await digestJson([name, principal.id, asked]);
+  const asked = cache.per === "session" ? null : [kind, hop.name, action, attr, known];
+  // The whole principal: a token that is renewed may speak for the same id with other roles.
+  const key = await digestJson([name, { ...principal }, asked]);
   // Shared, so that the first to give up takes nothing from the others.
   return session.remembered.get(key, cache.ttlMs, () => ask(undefined));
 }

@@ -91,7 +91,7 @@ export interface GrantedHop {
 export function covers(grant: Grant, hop: GrantedHop): boolean {
   return grant.some(
     (details) =>
-      prepares(details, hop) ||
+      (prepares(details, hop) && !isHosted(hop)) ||
       (reaches(details, hop) &&
         Object.entries(details.constraints ?? {}).every(([path, constraint]) =>
           meets(valueAt(hop.attr, path), constraint),
@@ -119,13 +119,22 @@ function reaches(details: AuthorizationDetails, target: Target): boolean {
   return isAbout(details, target) && details.actions.some((granted) => includes(granted, target.action));
 }
 
-/** Whoever may call a tool may open its server and list its tools, as far as policies let him. */
+/**
+ * What comes before a call is granted with it, as far as policies let him: whoever may call a tool may open its server and list its tools, and whoever
+ * may ask a model may see that it is there.
+ */
 function prepares(details: AuthorizationDetails, target: Target): boolean {
+  const { kind, action } = target;
   if (!isAbout(details, target) || details.actions.length === 0) return false;
-  const [, listed] = /^(?:(tools|prompts|resources)\/)?list$/.exec(target.action) ?? [];
-  if (listed !== undefined) return details.actions.some((granted) => overlaps(granted, `${listed}/`));
-  return target.action === "initialize" || target.action === "list";
+  if (kind === "llm_model") return action === "list";
+  if (!kind.startsWith("mcp_")) return false;
+  const [, listed] = /^(tools|prompts|resources)\/list$/.exec(action) ?? [];
+  if (listed === undefined) return action === "initialize";
+  return details.actions.some((granted) => overlaps(granted, `${listed}/`));
 }
+
+/** A model's provider that opens a server calls its tools where nobody sees it: that takes a grant of its own. */
+const isHosted = ({ attr }: GrantedHop): boolean => attr.transport === "hosted";
 
 /** Whether every action that `inner` names is named by `outer`. */
 function includes(outer: string, inner: string): boolean {

@@ -150,7 +150,15 @@ const guardSchema = z.strictObject({
   usage: z
     .strictObject({
       windows: z
-        .record(z.string().refine(isFactName, "expected a name of letters, digits and _"), z.int().positive())
+        .record(
+          z
+            .string()
+            .refine(
+              (name) => isFactName(name) && name !== "total",
+              'expected a name of letters, digits and _, and not "total"',
+            ),
+          z.int().positive(),
+        )
         .default({ hour: 3_600_000, day: 86_400_000 }),
       assumedOutputTokens: z.int().positive().default(4096),
     })
@@ -226,12 +234,13 @@ export function parseGuardOptions(given: unknown): ParsedGuardOptions {
     given,
   );
   refuseSharedNames([...enrich, ...options.guardrails]);
+  const inTime = withDeadline(pdp, options.timeoutMs);
   const context = Object.freeze({
     ...options,
-    pdp: withDeadline(pdp, options.timeoutMs),
+    pdp: inTime,
     models: new ModelAliases(models),
     enrich: providersInOrder(enrich),
-    degradation: degraded && new Degradation(degraded),
+    degradation: degraded && new Degradation(degraded, inTime),
     audit: typeof audit === "function" ? { write: audit } : audit,
   }) as GuardContext;
   return { context, identity, catalogue: catalogue as Candidates };

@@ -66,7 +66,8 @@ export function assembleGuard(given: GuardOptions & Required<Pick<GuardOptions, 
     revocations: async () => state.revocations.list(),
     registerTask: async (id, options = {}) => {
       const { expiresInMs } = parseOptions(lifetime, "registerTask", options);
-      const expiresAt = expiresInMs === undefined ? undefined : clock().getTime() + expiresInMs;
+      // Stores go by the real time, whatever the clock of the records says.
+      const expiresAt = expiresInMs === undefined ? undefined : Date.now() + expiresInMs;
       await state.tasks.register(parseOptions(identifier, "registerTask.id", id), expiresAt);
     },
     endTask: async (id) => {

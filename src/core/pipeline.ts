@@ -2,7 +2,7 @@ import { assertion } from "./assertion";
 import { attempt } from "./attempt";
 import { classify } from "./classification";
 import type { DecideOptions, GuardContext, SessionContext } from "./context";
-import { begin, foresee, settlement } from "./counting";
+import { begin, foresee, reread, settlement } from "./counting";
 import { within } from "./deadline";
 import type { Decision } from "./decision";
 import { digestJson } from "./digest";
@@ -12,17 +12,16 @@ import { applyGuardrails } from "./guardrails";
 import { describeHop, readHop, snapshotHop, withValidArguments, type Hop } from "./hop";
 import { refuseBeyondGrants } from "./granted";
 import { factsOf } from "./model-facts";
-import { PdpError } from "./pdp-error";
 import { askPdp } from "./policy";
 import { auditRecord } from "./recording";
 import { Refusal } from "./refusal";
-import { refuseRevoked } from "./revocation";
+import { refuseEnded, refuseRevoked } from "./revocation";
 import { withoutDisclosure } from "./visibility";
 
 /** Decides one hop: the whole of hopguard, from top to bottom. Never rejects; what goes wrong is a denial. */
 export async function decide(session: SessionContext, given: Hop, options: DecideOptions): Promise<Decision> {
   const { guard } = session;
-  const { signal, lookUp = false, flags = [] } = options;
+  const { signal, lookUp = false, isUnderWay = false, flags = [] } = options;
   const unread = { kind: "unknown", name: "unknown", action: "unknown" };
   const evaluation = newEvaluation(unread, lookUp && flags.length === 0 ? ["look_up"] : flags);
 
@@ -42,6 +41,7 @@ export async function decide(session: SessionContext, given: Hop, options: Decid
     evaluation.auxData = identified.auxData;
 
     enter("revocation");
+    refuseEnded(session);
     // Where that takes a round trip, it is read with the counting below.
     if (!guard.state.isRemote || taken instanceof Refusal) await refuseRevoked(session, identified);
 
@@ -70,14 +70,14 @@ export async function decide(session: SessionContext, given: Hop, options: Decid
     await applyGuardrails(guard, evaluation, hop, checked[0].principal, signal);
 
     enter("counting");
-    await (lookUp ? foresee : begin)(session, evaluation, hop, identified);
+    const count = isUnderWay ? reread : lookUp ? foresee : begin;
+    await count(session, evaluation, identified, hop);
 
     enter("decision");
     await askPdp(session, evaluation, hop, checked, signal)
-      .then(() => guard.degradation?.answered())
-      .catch((error: unknown) => {
-        const isAway = PdpError.isInstance(error) && error.reason === "pdp_unavailable";
-        if (!isAway || !guard.degradation?.admits(hop)) throw error;
+      .finally(() => guard.degradation?.heard(evaluation))
+      .catch(async (error: unknown) => {
+        if (!(await guard.degradation?.admits(error, evaluation, hop, checked[0].principal))) throw error;
         evaluation.flags.push("degraded");
       });
 

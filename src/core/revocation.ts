@@ -4,6 +4,7 @@ import { within } from "./deadline";
 import type { Identified } from "./identification";
 import { parseOptions } from "./options";
 import type { Authority, Revocation, RevocationTarget } from "./ports";
+import { identifier } from "./principal";
 import { Refusal } from "./refusal";
 
 /** Why authority is withdrawn and by whom, for the audit record and never for the agent; and how far that reaches. */
@@ -16,14 +17,14 @@ export interface RevocationDetails {
   readonly expiresAt?: Date;
 }
 
-/** A member that is there and undefined is refused: it would revoke nothing, and nobody would be told. */
+/** What no session can match, such as a member that is undefined or an id with a space after it, would revoke nothing, and nobody would be told. */
 const targetSchema = z
   .strictObject({
-    session: z.string().min(1).exactOptional(),
-    task: z.string().min(1).exactOptional(),
-    agent: z.string().min(1).exactOptional(),
-    principal: z.string().min(1).exactOptional(),
-    delegation: z.string().min(1).exactOptional(),
+    session: identifier.exactOptional(),
+    task: identifier.exactOptional(),
+    agent: identifier.exactOptional(),
+    principal: identifier.exactOptional(),
+    delegation: identifier.exactOptional(),
     login: z.string().min(1).exactOptional(),
   })
   .refine(
@@ -75,8 +76,14 @@ export function authorityOf(
 /** @throws {Refusal} `revoked` if anything that this session's authority rests on has been withdrawn. */
 export async function refuseRevoked(session: SessionContext, identified: Identified): Promise<void> {
   const { guard } = session;
+  refuseEnded(session);
   const found = guard.state.revocations.find(authorityOf(session, identified));
   refuse(await within(guard.timeoutMs, "revocations", found));
+}
+
+/** @throws {Refusal} `revoked` for a session that has ended, or was delegated from one that has. */
+export function refuseEnded({ ends }: SessionContext): void {
+  refuse(ends.find(({ revocation }) => revocation)?.revocation);
 }
 
 /** @throws {Refusal} for a revocation. */

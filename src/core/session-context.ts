@@ -1,4 +1,4 @@
-import type { GuardContext, SessionContext } from "./context";
+import type { Ending, GuardContext, SessionContext } from "./context";
 import { EnrichedPrincipals } from "./enriched-principals";
 import { identification, type Acting, type Prove } from "./identification";
 import type { SessionCounter } from "./ports";
@@ -13,6 +13,8 @@ export interface Run extends Acting {
   readonly startedAt: Date;
   readonly counter: SessionCounter;
   readonly prove: Prove;
+  /** Of the sessions that this one was delegated from. */
+  readonly ends?: readonly Ending[];
 }
 
 /** What a session remembers is its own; what it counts is the chain's. */
@@ -20,6 +22,7 @@ export function sessionContext(guard: GuardContext, run: Run): SessionContext {
   return {
     ...run,
     guard,
+    ends: [...(run.ends ?? []), {}],
     visibility: new VisibilityCache(guard.visibilityTtlMs),
     remembered: new RememberedAnswers(),
     enriched: new EnrichedPrincipals(),

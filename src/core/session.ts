@@ -39,10 +39,14 @@ export interface Session {
 
   /**
    * Watches over the hops of an allowed call that takes its time, such as a stream. `end` is called once, with the denial, within a second of a revocation or
-   * an expired token, or when the policy, asked again every `recheckEveryMs`, says otherwise. Returns what ends the watch: call it when
-   * the call is over.
+   * an expired token, or when the policy, asked again every `recheckEveryMs`, says otherwise. Give the hops of the decisions, and the `content` that was checked
+   * with them. Returns what ends the watch: call it when the call is over.
    */
-  watch(hop: Hop | readonly Hop[], end: (denial: Denial) => void): () => void;
+  watch(
+    hop: Hop | readonly Hop[],
+    end: (denial: Denial) => void,
+    options?: Pick<CheckOptions, "content">,
+  ): () => void;
 
   /**
    * Hands a part of this session's authority to another agent, and answers with that agent's session. It counts and is revoked with this one.
@@ -62,7 +66,10 @@ export interface Session {
    */
   delegationToken(): Promise<string>;
 
-  /** Ends the session, with all that was delegated from it: every later hop is denied with `revoked`, in every process. */
+  /**
+   * Ends the session, with all that was delegated from it: every later hop is denied with `revoked`, in every process. Rejects if the others could
+   * not be told.
+   */
   end(): Promise<void>;
 
   /**
@@ -100,7 +107,7 @@ export function createSession(context: SessionContext, catalogue: Candidates): S
       const decision = await session.check(hop, options);
       return decision.effect === "allow" ? decision : refuse(decision);
     },
-    watch: (hops, end) => watch(context, [hops].flat(), end),
+    watch: (hops, end, options) => watch(context, [hops].flat(), end, options),
     delegate: async (options) => {
       const child = await delegate(context, options);
       return "effect" in child ? refuse(child) : createSession(child, catalogue);
@@ -117,15 +124,17 @@ export function createSession(context: SessionContext, catalogue: Candidates): S
   return Object.freeze(session);
 }
 
-/** Longer than anything lives that was begun in it. */
+/** Longer than anything lives elsewhere that was begun in it. */
 const ENDED_FOR_MS = 7 * 86_400_000;
 
-async function endSession({ guard, id, links }: SessionContext): Promise<void> {
+async function endSession({ guard, id, links, ends }: SessionContext): Promise<void> {
   const delegation = links.at(-1);
-  const now = guard.clock();
-  const expires_at = new Date(now.getTime() + ENDED_FOR_MS).toISOString();
   const target = delegation ? { delegation: delegation.id } : { session: id };
-  const revocation = { target, reason: "ended", at: now.toISOString(), expires_at };
+  // Stores go by the real time, whatever the clock of the records says.
+  const expires_at = new Date(Date.now() + ENDED_FOR_MS).toISOString();
+  const revocation = { target, reason: "ended", at: guard.clock().toISOString(), expires_at };
+  const own = ends.at(-1);
+  if (own) own.revocation = revocation;
   await guard.state.revocations.revoke(revocation);
 }
 

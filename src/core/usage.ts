@@ -85,9 +85,13 @@ export function reservation(
 ): Usage {
   if (!usage) return NO_USAGE;
   if (kind !== "llm_model" || !isRequest(attr.request)) return { ...NO_USAGE, calls: 1 };
-  const { estimated_input_tokens: input = 0, max_tokens: max, choices = 1 } = attr.request;
-  const output = wholeNumber(choices) * (max ?? facts?.maxOutputTokens ?? usage.assumedOutputTokens);
-  return priced({ input_tokens: input, output_tokens: output }, facts);
+  const { estimated_input_tokens: input = 0, max_tokens: max, choices = 1, requests = 1 } = attr.request;
+  const each = wholeNumber(choices) * (max ?? facts?.maxOutputTokens ?? usage.assumedOutputTokens);
+  const output = wholeNumber(requests) * each;
+  return {
+    ...priced({ input_tokens: input, output_tokens: output }, facts),
+    calls: Math.max(1, wholeNumber(requests)),
+  };
 }
 
 /** The cost of what was used. */
@@ -116,6 +120,8 @@ interface RequestFacts {
   readonly estimated_input_tokens?: number;
   readonly max_tokens?: number;
   readonly choices?: number;
+  /** Of a batch; none where a request is only about others. */
+  readonly requests?: number;
 }
 
 function isRequest(value: unknown): value is RequestFacts {

@@ -1,7 +1,7 @@
 import { attempt } from "./attempt";
-import type { SessionContext } from "./context";
+import type { CheckOptions, SessionContext } from "./context";
 import { within } from "./deadline";
-import type { DenyDecision } from "./decision";
+import type { Decision, DenyDecision } from "./decision";
 import type { Denial } from "./denial";
 import { newEvaluation } from "./evaluation";
 import { describeHop, type Hop } from "./hop";
@@ -20,39 +20,42 @@ export function watch(
   session: SessionContext,
   hops: readonly Hop[],
   end: (denial: Denial) => void,
+  options: Pick<CheckOptions, "content"> = {},
 ): () => void {
   const { recheckEveryMs } = session.guard;
-  const stopped = new AbortController();
-  let checkedAt = performance.now();
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isOver = false;
+  const timers = new Map<Look, ReturnType<typeof setTimeout>>();
 
   const stop = (): void => {
-    stopped.abort();
-    clearTimeout(timer);
+    isOver = true;
+    for (const timer of timers.values()) clearTimeout(timer);
   };
-  const look = async (): Promise<void> => {
-    const isDue = recheckEveryMs > 0 && performance.now() - checkedAt >= recheckEveryMs;
-    if (isDue) checkedAt = performance.now();
-    const decisions = isDue
-      ? await Promise.all(hops.map((hop) => decide(session, hop, { lookUp: true, flags: ["recheck"] })))
-      : [await standing(session, hops[0])];
-    if (stopped.signal.aborted) return;
+  const every = (ms: number, look: Look): void => {
+    const timer = setTimeout(() => void take(ms, look), ms);
+    // What is watched keeps the process alive, or does not.
+    (timer as { unref?: () => void }).unref?.();
+    timers.set(look, timer);
+  };
+  const take = async (ms: number, look: Look): Promise<void> => {
+    const decisions = await look();
+    if (isOver) return;
     const denied = decisions.find((decision) => decision?.effect === "deny");
     if (!denied) {
-      again();
+      every(ms, look);
       return;
     }
     stop();
     end(denied.denial);
   };
-  const again = (): void => {
-    timer = setTimeout(() => void look(), WATCH_EVERY_MS);
-    // What is watched keeps the process alive, or does not.
-    (timer as { unref?: () => void }).unref?.();
-  };
-  again();
+  // Side by side: a PDP that takes its time must not keep a revocation waiting.
+  every(WATCH_EVERY_MS, async () => [await standing(session, hops[0])]);
+  const asItStands = { ...options, lookUp: true, isUnderWay: true, flags: ["recheck"] } as const;
+  if (recheckEveryMs > 0)
+    every(recheckEveryMs, () => Promise.all(hops.map((hop) => decide(session, hop, asItStands))));
   return stop;
 }
+
+type Look = () => Promise<readonly (Decision | undefined)[]>;
 
 const UNKNOWN: Hop = { kind: "unknown", action: "unknown" };
 

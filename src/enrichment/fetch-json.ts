@@ -19,12 +19,21 @@ export async function fetchJson(
   { headers, signal, fetch, maxLength }: JsonRequest,
 ): Promise<JsonValue> {
   const response = await fetch(url, {
-    headers: { accept: "application/json", ...headers },
+    headers: sendable({ accept: "application/json", ...headers }),
     redirect: "manual",
     signal,
   });
   if (response.status !== 200) throw new Error(`the service answered ${response.status}`);
   return readStrictJson(response.body, { maxLength });
+}
+
+/** The runtime's own error would say the credential, and go to the audit trail. */
+function sendable(headers: Readonly<Record<string, string>>): Headers {
+  try {
+    return new Headers(headers);
+  } catch {
+    throw new Error("a header holds what cannot be sent");
+  }
 }
 
 /** The longest answer, in characters, unless the operator says otherwise. */

@@ -31,6 +31,8 @@ const optionsSchema = providerSchema.omit({ adds: true }).extend({
 });
 const discoverySchema = z.looseObject({ issuer: z.string(), userinfo_endpoint: z.url() });
 const userinfoSchema = z.looseObject({ sub: z.string() });
+/** RFC 6750, section 2.1. */
+const ACCESS_TOKEN = /^[\w.~+/-]+=*$/;
 
 /**
  * A provider of what an OpenID provider says of the user: claims of its userinfo endpoint as attributes of the principal. An answer about
@@ -55,14 +57,23 @@ export function oidcUserinfo(options: OidcUserinfoOptions): AttributeProvider {
     const document = await ask(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`, {}, input);
     const found = discoverySchema.parse(document);
     if (found.issuer !== issuer) throw new Error("the discovery document is another issuer's");
+    const { protocol } = new URL(found.userinfo_endpoint);
+    if (protocol !== "https:" && protocol !== new URL(issuer).protocol)
+      throw new Error("the userinfo endpoint would show the token to the network");
     return (endpoint = found.userinfo_endpoint);
   };
 
   const provide = async (input: EnrichmentInput): Promise<unknown> => {
     const [url, token] = await Promise.all([endpoint ?? discover(input), accessToken(input)]);
-    const claims = userinfoSchema.parse(await ask(url, { authorization: `Bearer ${token}` }, input));
+    const claims = userinfoSchema.parse(await ask(url, { authorization: bearer(token) }, input));
     if (claims.sub !== subject(input)) throw new Error("userinfo is about another user");
     return Object.fromEntries(Object.entries(claims).filter(([claim]) => provider.keys.includes(claim)));
   };
   return { ...provider, adds: "principal", provide } as AttributeProvider;
+}
+
+/** The error for a header that cannot be sent would show the token. */
+function bearer(token: unknown): string {
+  if (typeof token === "string" && ACCESS_TOKEN.test(token)) return `Bearer ${token}`;
+  throw new Error("accessToken answered something that is no access token");
 }

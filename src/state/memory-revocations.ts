@@ -1,4 +1,5 @@
 import type { Authority, Revocation, RevocationTarget, TaskStore } from "../core/ports";
+import { ExpiringMap } from "./expiring-map";
 import { fieldOf, fieldsOf, instant } from "./revoked-entries";
 
 /** What stands, with its instants in milliseconds since 1970. */
@@ -10,47 +11,39 @@ interface Entry {
 
 /** Revocations and tasks in memory. Both answer at once. */
 export function memoryRevocations() {
-  const revoked = new Map<string, Entry>();
-  /** When each task ends, in milliseconds since 1970. */
-  const tasks = new Map<string, number>();
+  const revoked = new ExpiringMap<Entry>();
+  const tasks = new ExpiringMap<true>();
 
   const find = ({ targets, issuedAt = -Infinity, task }: Authority): Revocation | undefined => {
-    if (revoked.size > 0) {
-      const now = Date.now();
+    if (revoked.size > 0)
       for (const field of targets.flatMap(fieldsOf)) {
         const entry = revoked.get(field);
-        if (entry && entry.till > now && issuedAt < entry.issuedBefore) return entry.revocation;
+        if (entry && issuedAt < entry.issuedBefore) return entry.revocation;
       }
-    }
-    const isLive = task === undefined || (tasks.get(task) ?? 0) > Date.now();
-    if (isLive) return undefined;
+    if (task === undefined || tasks.get(task)) return undefined;
     return { target: { task }, reason: "the task is not registered", at: new Date().toISOString() };
-  };
-  const forgetExpired = (): void => {
-    for (const [field, { till }] of revoked) if (till <= Date.now()) revoked.delete(field);
   };
 
   return {
     revocations: {
       find,
       revoke(revocation: Revocation): void {
-        forgetExpired();
         const field = fieldOf(revocation);
-        revoked.set(field, farther(entryOf(revocation), revoked.get(field)));
+        const entry = farther(entryOf(revocation), revoked.get(field));
+        revoked.set(field, entry, entry.till);
       },
       restore(target: RevocationTarget): void {
         for (const field of fieldsOf(target)) revoked.delete(field);
       },
-      list(): readonly Revocation[] {
-        forgetExpired();
-        return Array.from(revoked.values(), ({ revocation }) => revocation).sort((a, b) =>
-          b.at.localeCompare(a.at),
-        );
-      },
+      list: (): readonly Revocation[] =>
+        revoked
+          .values()
+          .map(({ revocation }) => revocation)
+          .sort((a, b) => b.at.localeCompare(a.at)),
     },
     tasks: {
       register(id, expiresAt = Infinity) {
-        tasks.set(id, expiresAt);
+        tasks.set(id, true, expiresAt);
       },
       end(id) {
         tasks.delete(id);

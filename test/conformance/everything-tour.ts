@@ -99,7 +99,6 @@ export async function tour(client: AnyMcpClient, callTool: CallTool): Promise<vo
 }
 
 function logging(client: AnyMcpClient, level: "debug" | "error"): Promise<unknown> {
-  // eslint-disable-next-line @typescript-eslint/no-deprecated -- servers have it as long as revision 2025-11-25 is spoken
   return client.setLoggingLevel(level);
 }
 

@@ -15,6 +15,8 @@ export interface OpenCheck {
   /** Members of the hop itself that answer differently when they are read again. */
   readonly isShifty: boolean;
   readonly refuse: boolean;
+  /** Only what would be decided is asked. */
+  readonly isLookUp: boolean;
   readonly schema: "none" | "accepts" | "rejects" | "coerces" | "throws";
 }
 
@@ -63,6 +65,7 @@ const unsound: fc.Arbitrary<Named> = fc
   .record({ base: sound, unsound: fc.constantFrom(...UNSOUND) })
   .map(({ base, unsound: [label, spoilt] }) => ({ ...base, ...spoilt, label: `check: ${label}` }));
 const RESERVED = "check: attributes of the guard's own";
+export const LOOK_UP = "check: a look-up";
 
 const openCheck: fc.Arbitrary<OpenCheck> = fc
   .record({
@@ -79,6 +82,7 @@ const openCheck: fc.Arbitrary<OpenCheck> = fc
     ),
     isShifty: sometimes(20),
     refuse: sometimes(4),
+    isLookUp: sometimes(25),
     schema: fc.constantFrom("none", "none", "none", "accepts", "coerces", "rejects", "throws"),
   })
   .map(({ named, reserved, attr, ...rest }) => {
@@ -97,5 +101,6 @@ export const CHECK_KINDS: Readonly<Record<string, Expectation>> = {
   ...Object.fromEntries(SOUND.map(({ label }) => [label, "both" as const])),
   ...Object.fromEntries(UNSOUND.map(([label]) => [`check: ${label}`, "denied" as const])),
   [RESERVED]: "denied",
+  [LOOK_UP]: "both",
   "check: refused beforehand": "denied",
 };

@@ -1,4 +1,5 @@
 import { guardTransport } from "hopguard/mcp";
+import { META_TOOL, readCalls } from "./inner-calls";
 import { EFFECTS, SERVER, type ServerSetup } from "./mcp-oracle";
 import { MemoryServer, type Message } from "./mcp-server";
 import { searchSchema } from "./schemas";
@@ -29,6 +30,7 @@ export class Connection {
       server: SERVER,
       untyped,
       effects: EFFECTS,
+      metaTools: { [META_TOOL]: readCalls },
       ...(overridden && { schemas: { search: searchSchema.schema } }),
     });
     this.#guarded.onerror = () => {

@@ -1,7 +1,8 @@
 import type { Connection } from "./mcp-connection";
 import { hopsToClient, hopsToServer, onServer, SERVER, type ServerSetup } from "./mcp-oracle";
 import type { Message } from "./mcp-server";
-import { demand, demandShown, type Arrival } from "./oracle";
+import { demandShown } from "./demand-shown";
+import { demand, type Arrival } from "./oracle";
 import { Violation } from "./violation";
 import type { World } from "./world";
 

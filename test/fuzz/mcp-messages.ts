@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { either } from "./chance";
 import type { Expectation } from "./coverage";
+import { INNER_CALLS, META_TOOL } from "./inner-calls";
 import { DISGUISES, json, jsonObject, type Disguise, type Json } from "./values";
 
 /** One message that is sent, by the client or by the server. */
@@ -108,6 +109,12 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "call of a tool with a space": call("bad name", refund, "denied"),
   "call without a name": call(undefined, refund, "denied"),
   "call of a name that is no string": call(["refund"], refund, "denied"),
+  ...Object.fromEntries(
+    Object.entries(INNER_CALLS).map(([kind, [expects, args]]) => [
+      `within, ${kind}`,
+      call(META_TOOL, args, expects),
+    ]),
+  ),
   "resources/list": fixed("resources/list", {}),
   "resources/templates/list": fixed("resources/templates/list", {}),
   "resources/read": uri("resources/read"),
@@ -211,7 +218,11 @@ export const MESSAGE_KINDS: Readonly<Record<string, Expectation>> = Object.fromE
 /** Calls more often than the rest, for all that may be wrong with arguments. */
 const weighted = Object.entries(KINDS).flatMap((entry) => {
   const [kind, { expects }] = entry;
-  const weight = /^call of a (?:typed|tool with an)/.test(kind) ? 8 : /^call of|^tasks/.test(kind) ? 3 : 1;
+  const weight = /^call of a (?:typed|tool with an)/.test(kind)
+    ? 8
+    : /^call of|^tasks|^within/.test(kind)
+      ? 3
+      : 1;
   return Array<typeof entry>(expects === "both" ? weight : 1).fill(entry);
 });
 

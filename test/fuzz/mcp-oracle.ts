@@ -1,7 +1,8 @@
+import { callsWithin, META_TOOL, type CallWithin } from "./inner-calls";
 import type { MemoryServer, Message, Sent } from "./mcp-server";
 import type { Need } from "./oracle";
 import { Violation } from "./violation";
-import { refundSchema, searchSchema } from "./schemas";
+import { refundSchema, runSchema, searchSchema } from "./schemas";
 
 /** What the operator has set up for the server. */
 export interface ServerSetup {
@@ -14,6 +15,7 @@ export interface ServerSetup {
 
 export const SERVER = "payments";
 export const EFFECTS = { refund: "destructive" } as const;
+const KIND = `mcp_${SERVER}`;
 const TRANSPORT = { transport: "other" };
 const NOTIFICATIONS = ["initialized", "cancelled", "progress", "roots/list_changed"];
 
@@ -21,7 +23,7 @@ const isObject = (value: unknown): value is Message =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 export function onServer(action: string, attr: Need["attr"]): Need {
-  return { kind: `mcp_${SERVER}`, name: SERVER, action, attr: { server: SERVER, ...attr } };
+  return { kind: KIND, name: SERVER, action, attr: { server: SERVER, ...attr } };
 }
 
 /** What somebody must have allowed for a message to be with the server. */
@@ -100,25 +102,29 @@ function request(
       return [onServer(method, { tool, task_id: taskId })];
     }
     case "tools/call":
-      assertCallable(setup, server, text(name), args, began);
       return [
-        onServer(`tools/call/${text(name)}`, {
-          tool: name,
-          arguments: args,
-          effect: name === "refund" ? EFFECTS.refund : undefined,
-        }),
-      ];
+        { kind: KIND, name: SERVER, tool: text(name), args, isElsewhere: false },
+        ...(name === META_TOOL ? callsWithin(args, KIND) : []),
+      ].map((each) => {
+        assertCallable(setup, server, each, began);
+        return onCall(each);
+      });
     default:
       throw new Violation("A method came to the server that nobody knows:", method);
   }
 }
 
-/** Types before policy, and definitions that stay as they were first seen. */
+function onCall({ kind, name, tool, args, isElsewhere }: CallWithin): Need {
+  const effect = tool === "refund" && !isElsewhere ? EFFECTS.refund : undefined;
+  const owner = { [kind.startsWith("mcp_") ? "server" : "toolset"]: name };
+  return { kind, name, action: `tools/call/${tool}`, attr: { tool, arguments: args, effect, ...owner } };
+}
+
+/** Types before policy, and definitions that stay as they were first seen. Of what is called elsewhere nobody here knows any. */
 function assertCallable(
   { untyped, overridden }: ServerSetup,
   { shiftedAt }: MemoryServer,
-  tool: string,
-  args: unknown,
+  { tool, args, isElsewhere }: CallWithin,
   began: number,
 ): void {
   const isVoid = args === undefined || (isObject(args) && Object.keys(args).length === 0);
@@ -129,8 +135,13 @@ function assertCallable(
     search: () => (overridden ? searchSchema.accepts(args) : accepted(args)),
     free: () => isVoid || (untyped === "allow" && isObject(args)),
     untyped: () => untyped === "allow" && (args === undefined || isObject(args)),
+    run: () => runSchema.accepts(args),
+    /** Which only another tool calls: it is not on the list. */
+    toString: () => untyped === "allow" && isObject(args),
   };
-  const isFit = Object.hasOwn(isTyped, tool) && isTyped[tool as keyof typeof isTyped]();
+  const isFit = isElsewhere
+    ? untyped === "allow" && isObject(args)
+    : Object.hasOwn(isTyped, tool) && isTyped[tool as keyof typeof isTyped]();
   if (!isFit) throw new Violation("A tool was called that should not have been:", tool, args);
 }
 

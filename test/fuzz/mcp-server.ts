@@ -1,4 +1,4 @@
-import { refundSchema } from "./schemas";
+import { refundSchema, runSchema } from "./schemas";
 
 export type Message = Readonly<Record<string, unknown>>;
 
@@ -30,6 +30,7 @@ const PAGES = {
   second: {
     tools: [
       { name: "untyped" },
+      { name: "run", inputSchema: runSchema.schema },
       { name: "shifty", inputSchema: refundSchema.schema },
       { name: "constructor", inputSchema: refundSchema.schema },
       { name: "bad name", inputSchema: refundSchema.schema },

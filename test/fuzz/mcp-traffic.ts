@@ -43,13 +43,14 @@ export const MCP_KINDS: Readonly<Record<string, Expectation>> = {
 };
 
 export async function playMcp(plan: Plan, pdps: PdpServer, coverage: Coverage): Promise<void> {
-  const world = await World.open(plan.circumstances, pdps);
+  // What a server fails at is given back, so what has come to it says nothing of what may still come.
+  const world = await World.open({ ...plan.circumstances, budget: undefined }, pdps, coverage);
   const connections = [new Connection(world, 0, plan), new Connection(world, 1, plan)] as const;
   try {
     const opened = await inOrder(true, connections, (connection) => connection.open());
-    for (const [index, connection] of connections.entries()) {
-      const isOpen = connection.server.startedAt !== undefined;
-      coverage.count(OPENING, isOpen ? "reached" : outcomeOf(opened[index]));
+    for (const of of [0, 1] as const) {
+      const isOpen = connections[of].server.startedAt !== undefined;
+      world.count(of, isOpen ? "reached" : outcomeOf(opened[of]), OPENING);
     }
     await Promise.all(connections.map((connection) => warmUp(world, plan, connection)));
     const steps = plan.steps.filter(({ of }) => connections[of].server.startedAt !== undefined);
@@ -59,8 +60,11 @@ export async function playMcp(plan: Plan, pdps: PdpServer, coverage: Coverage): 
     for (const connection of connections) judgeConnection(plan, world, connection);
     steps.forEach((one, index) => {
       const outcome = outcomeOfStep(world, connections[one.of], one, index, told[index]);
-      if (one.how === "as it is") coverage.count(one.kind, outcome);
-      if (SAMPLES.includes(one.kind)) coverage.count(carrierKind(one.how), outcome);
+      const kinds = [
+        ...(one.how === "as it is" ? [one.kind] : []),
+        ...(SAMPLES.includes(one.kind) ? [carrierKind(one.how)] : []),
+      ];
+      world.count(one.of, outcome, ...kinds);
     });
   } finally {
     await Promise.all(connections.map((connection) => connection.close()));

@@ -7,9 +7,11 @@ import { circumstances, type Circumstances } from "./circumstances";
 import { outcomeOf, type Coverage, type Expectation } from "./coverage";
 import { Members, readLoosely } from "./loose-json";
 import { scan } from "./loose-scan";
-import { hopsOf, type Provider, type Received } from "./model-oracle";
+import { hopsOf, type Provider } from "./model-oracle";
 import type { ModelRequest } from "./model-requests";
-import { demand, demandShown, type Arrival } from "./oracle";
+import { CALL_HEADER, receive, type Seen } from "./model-upstream";
+import { demandShown } from "./demand-shown";
+import { demand } from "./oracle";
 import { Violation } from "./violation";
 import type { PdpServer } from "./pdp-endpoints";
 import { inOrder } from "./play";
@@ -77,24 +79,20 @@ export function modelKinds(
 const isCarried = ({ expects, body }: ModelRequest): boolean =>
   expects === "both" && body !== undefined && "text" in body;
 
-interface Seen extends Arrival, Received {
-  readonly call: number;
-}
-
 export function playModels(
   provider: Provider,
 ): (plan: Plan, server: PdpServer, coverage: Coverage) => Promise<void> {
   return async (plan, server, coverage) => {
-    const world = await World.open(plan.circumstances, server);
+    const world = await World.open(plan.circumstances, server, coverage);
     try {
-      await play(provider, plan, world, coverage);
+      await play(provider, plan, world);
     } finally {
       world.close();
     }
   };
 }
 
-async function play(provider: Provider, plan: Plan, world: World, coverage: Coverage): Promise<void> {
+async function play(provider: Provider, plan: Plan, world: World): Promise<void> {
   const seen: Seen[] = [];
   const began: number[] = [];
   const fetches = [
@@ -102,7 +100,7 @@ async function play(provider: Provider, plan: Plan, world: World, coverage: Cove
     guardedFetch(provider, plan, world.actor(1), world, seen, began),
   ];
   const told = await inOrder(plan.circumstances.together, plan.calls, async (call, index) => {
-    const tag = ["x-call", String(index)] as const;
+    const tag = [CALL_HEADER, String(index)] as const;
     const draft = { ...call.request, headers: [...call.request.headers, tag] };
     const { input, init, after } = await carried(draft, call.carrier, '{"model":"evil"}');
     if (call.isAborted)
@@ -119,28 +117,25 @@ async function play(provider: Provider, plan: Plan, world: World, coverage: Cove
   for (const one of seen) judge(provider, plan, world, one);
   for (const [index, call] of plan.calls.entries()) {
     const isReached = seen.some((one) => one.call === index);
-    count(provider, call, told[index], isReached, coverage);
+    count(provider, call, told[index], isReached, world);
   }
 }
 
-function count(
-  provider: Provider,
-  call: ModelCall,
-  told: unknown,
-  isReached: boolean,
-  coverage: Coverage,
-): void {
+function count(provider: Provider, call: ModelCall, told: unknown, isReached: boolean, world: World): void {
   const outcome = isReached && !findDenial(told) ? "reached" : outcomeOf(told);
   // What a catalogue may show is found out after the provider was asked.
   if (isReached && outcome !== "reached" && !call.request.kind.endsWith("the catalogue"))
     throw new Violation("A request came upstream, and its sender was told that it was denied:", call);
   if (call.isAborted) {
-    coverage.count(`${provider.api}: aborted before`, outcome);
+    world.count(call.of, outcome, `${provider.api}: aborted before`);
     return;
   }
-  // In a carrier that is no carrier for it, a request says nothing about its kind.
-  if (call.carrier !== "search params") coverage.count(call.request.kind, outcome);
-  if (isCarried(call.request)) coverage.count(carrierKind(provider, call.carrier), outcome);
+  const kinds = [
+    // In a carrier that is no carrier for it, a request says nothing about its kind.
+    ...(call.carrier === "search params" ? [] : [call.request.kind]),
+    ...(isCarried(call.request) ? [carrierKind(provider, call.carrier)] : []),
+  ];
+  world.count(call.of, outcome, ...kinds);
 }
 
 function guardedFetch(
@@ -151,24 +146,8 @@ function guardedFetch(
   seen: Seen[],
   began: readonly number[],
 ): Fetch {
-  const upstream: Fetch = async (input, init = {}) => {
-    const at = world.ledger.moment();
-    const headers = new Headers(init.headers);
-    const call = Number(headers.get("x-call") ?? -1);
-    const { body } = init;
-    const form = body instanceof FormData ? [...body.entries()] : undefined;
-    const text = body === undefined || body === null || form ? undefined : await new Response(body).text();
-    seen.push({
-      actor,
-      call,
-      at,
-      began: began[call] ?? Infinity,
-      url: input instanceof Request ? input.url : input.toString(),
-      method: init.method ?? "GET",
-      headers,
-      redirect: init.redirect,
-      body: form ? { form } : text === undefined ? undefined : { text },
-    });
+  const upstream: Fetch = async (input, init) => {
+    seen.push(await receive(world, actor, began, input, init));
     const data = ["gpt-4o", "o3", "claude-opus", "gpt-4\u043e"].map((id) => ({ id, object: "model" }));
     return Response.json({ object: "list", data });
   };
@@ -181,7 +160,11 @@ function guardedFetch(
 }
 
 function judge(provider: Provider, { hiddenTools }: Plan, world: World, seen: Seen): void {
-  for (const need of hopsOf(provider, seen)) demand(world, seen, need);
+  // What was taken out of the body, or put in, was classified with it, or without.
+  const isAsGiven = !hiddenTools && !world.circumstances.budget;
+  const content = isAsGiven && seen.body && "text" in seen.body ? seen.body.text : undefined;
+  for (const need of hopsOf(provider, seen))
+    demand(world, seen, { ...need, ...(content !== undefined && { content }) });
   if (!hiddenTools || !seen.body || !("text" in seen.body)) return;
   const body = readLoosely(seen.body.text);
   for (const tool of body instanceof Members ? scan(body, true).tools : []) {

@@ -54,8 +54,7 @@ export function hopsOf(provider: Provider, received: Received): readonly Need[] 
   const place = placeOf(provider, received);
   assertSingleMeaning(received);
   if (place.isCatalogue) return [];
-  const endpoint = provider.baseURL.replace(/\/$/, "");
-  const common = { provider: provider.api, endpoint };
+  const common = commonOf(provider);
   const body = received.body && "text" in received.body ? readLoosely(received.body.text) : undefined;
   const fields = received.body && "form" in received.body ? received.body.form : [];
   const formModels = fields.filter(([name]) => IS_MODEL.test(name)).map(([, value]) => value);
@@ -71,6 +70,15 @@ export function hopsOf(provider: Provider, received: Received): readonly Need[] 
   });
   if (scan(beside, false).models.length > 0) throw new Violation("A batch names models of its own.");
   return distinct(calls.flat());
+}
+
+/** The hops of one request in the file of a batch. */
+export function hopsOfLine(provider: Provider, body: Loose | undefined): readonly Need[] {
+  return hopsOfCall(provider, { action: "batch" }, body ?? null, [], commonOf(provider));
+}
+
+function commonOf({ api, baseURL }: Provider): { readonly provider: string; readonly endpoint: string } {
+  return { provider: api, endpoint: baseURL.replace(/\/$/, "") };
 }
 
 function placeOf({ api, baseURL, endpoints }: Provider, { url, method }: Received): Place {
@@ -126,12 +134,11 @@ function hopsOfCall(
   const [main = stored ?? defaultModels[action]] = named;
   if (typeof main !== "string" || named.some((name) => name !== main))
     throw new Violation("The request names several models, or none:", named);
-  const request = body && factsOf(body);
-  // Of a form, and of no body, nothing is said.
-  const facts = body ? common : { ...common, request: {} };
+  // Of a form, and of no body, nothing is known.
+  const request = body ? factsOf(body) : { stream: undefined };
   const ids = [...new Set([main, ...models, ...(stored === undefined ? [] : [stored])])];
   return [
-    ...ids.flatMap((id) => onModel(id, action, facts, request)),
+    ...ids.flatMap((id) => onModel(id, action, common, request)),
     ...hosted.flatMap((type) => onModel(main, `hosted_tools/${type}`, common)),
     ...servers.map((url) => {
       const server = Object.hasOwn(hostedServers, url) ? hostedServers[url] : undefined;

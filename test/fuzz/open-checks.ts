@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { CheckOptions, Decision, Hop, StandardSchema } from "hopguard";
-import { CHECK_KINDS, type CheckPlan, type OpenCheck } from "./check-plans";
+import { CHECK_KINDS, LOOK_UP, type CheckPlan, type OpenCheck } from "./check-plans";
 import type { Coverage } from "./coverage";
 import { demand } from "./oracle";
 import { Violation } from "./violation";
@@ -14,7 +14,7 @@ export async function playChecks(
   server: PdpServer,
   coverage: Coverage,
 ): Promise<void> {
-  const world = await World.open(given, server);
+  const world = await World.open(given, server, coverage);
   try {
     await inOrder(given.together, checks, async (check) => {
       const began = world.ledger.moment();
@@ -23,11 +23,13 @@ export async function playChecks(
       after();
       const decision = await answer;
       judge(world, check, began, decision);
-      coverage.count(check.label, decision.effect === "allow" ? "reached" : decision.denial.code);
+      const outcome = decision.effect === "allow" ? "reached" : decision.denial.code;
+      world.count(check.of, outcome, check.label, ...(check.isLookUp ? [LOOK_UP] : []));
     }).then((answers) => {
       const failure = answers.find((answer) => answer instanceof Error);
       if (failure) throw failure;
     });
+    for (const of of [0, 1] as const) judgeCounts(world, of, checks);
   } finally {
     world.close();
   }
@@ -51,9 +53,18 @@ function judge(world: World, check: OpenCheck, began: number, decision: Decision
       ? [hop.id, ...(Object.hasOwn(ALIASES, hop.id) ? [ALIASES[hop.id as keyof typeof ALIASES]] : [])]
       : [undefined];
   for (const id of hop.kind === "document" ? [hop.id] : ids) {
-    const need = { kind: hop.kind, name: hop.name, action: hop.action, attr: hop.attr };
+    const { kind, name, action, attr } = hop;
+    const need = { kind, name, action, attr, isWhole: true, isLookUp: check.isLookUp };
     demand(world, arrival, { ...need, ...(id !== undefined && { id }) });
   }
+}
+
+/** Asking what would be decided is no attempt. */
+function judgeCounts(world: World, of: 0 | 1, checks: readonly OpenCheck[]): void {
+  const { session } = world.actor(of);
+  const counted = world.ledger.counted.get(session.id) ?? 0;
+  const attempts = checks.filter((check) => check.of === of && !check.isLookUp).length;
+  if (counted > attempts) throw new Violation("More was counted than was attempted:", counted, attempts);
 }
 
 /** What only repeats the names, and what a schema has made of the arguments, is the guard's. */
@@ -76,7 +87,7 @@ function isAsGiven({ attr, schema, kind }: OpenCheck, found: Readonly<Record<str
 
 const COERCED = { coerced: true };
 
-function optionsOf({ refuse, schema }: OpenCheck): CheckOptions {
+function optionsOf({ isLookUp, refuse, schema }: OpenCheck): CheckOptions {
   const validate: Readonly<Record<OpenCheck["schema"], StandardSchema["~standard"]["validate"]>> = {
     none: (value) => ({ value }),
     accepts: (value) => ({ value }),
@@ -87,6 +98,7 @@ function optionsOf({ refuse, schema }: OpenCheck): CheckOptions {
     },
   };
   return {
+    ...(isLookUp && { lookUp: true }),
     ...(refuse && { refuse: { code: "unsupported_hop" } }),
     ...(schema !== "none" && { schema: { "~standard": { validate: validate[schema] } } }),
   };

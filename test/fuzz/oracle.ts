@@ -1,8 +1,19 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Saying } from "./ledger";
-import type { HopName } from "./obstacles";
+import { UNANSWERED } from "./circumstance-kinds";
+import { Ledger, type Saying } from "./ledger";
+import { classesOf, type HopName } from "./obstacles";
 import { Violation } from "./violation";
-import { DEMOTED, POLICY_VERSION, scopeOf, type Actor, type World } from "./world";
+import {
+  ADMITTED,
+  ASSUMED_OUTPUT_TOKENS,
+  DEMOTED,
+  POLICY_VERSION,
+  scopeOf,
+  type Actor,
+  type World,
+} from "./world";
+
+const PROBE = "hopguard_probe";
 
 /** Something that reached upstream, or the client. */
 export interface Arrival {
@@ -20,17 +31,24 @@ export interface Need extends HopName {
   readonly attr: Readonly<Record<string, unknown>>;
   /** The same for the members of `R.attr.request`. */
   readonly request?: Readonly<Record<string, unknown>>;
+  /** What it says, for classifiers, if that is not its arguments and came upstream as it was given. */
+  readonly content?: string;
+  /** Nothing else may have been said of it. */
+  readonly isWhole?: boolean;
+  /** It was only shown, or asked after: that takes a look-up, and is no call that counts. */
+  readonly isLookUp?: boolean;
 }
 
 /**
  * Upstream is reached only if the PDP said EFFECT_ALLOW for exactly this, after the request began, for everybody who must be allowed, nobody objected
- * and it was recorded. Of this, nothing is taken from hopguard. One ALLOW lets one hop pass.
+ * and it was recorded; or if the PDP was silent, and the hop is one that may pass then. Of this, nothing is taken from hopguard. One ALLOW lets one hop
+ * pass.
  *
  * @throws {Violation}
  */
 export function demand(world: World, arrival: Arrival, need: Need): void {
   const { actor, began, at } = arrival;
-  const objection = world.obstacles.objectionTo(need);
+  const objection = world.obstacles.objectionTo(need, contentOf(need));
   if (objection !== undefined) throw new Violation(`Upstream was reached in spite of ${objection}:`, need);
   const { identity } = world.circumstances;
   const isChanged = identity !== undefined && identity.until < began;
@@ -39,19 +57,21 @@ export function demand(world: World, arrival: Arrival, need: Need): void {
 
   const isSaid = (saying: Saying): boolean =>
     !saying.spent &&
-    saying.effect === "allow" &&
     saying.at > began &&
     saying.at < at &&
     saying.session === actor.session.id &&
     isAbout(world, need, saying) &&
     attributesFit(world, arrival, need, saying);
   const said = world.ledger.sayings.filter(isSaid);
-  const ofSubject = said.filter(({ principal }) => isSubject(actor, isChanged, principal));
+  const lets = said.filter(
+    ({ effect }) => effect === "allow" || (effect === "silence" && isAdmitted(world, need)),
+  );
+  const ofSubject = lets.filter((saying) => isSubject(world, actor, isChanged, saying));
   const isAlone = world.circumstances.agents === "context";
   const asAgent = (subject: Saying): Saying | undefined =>
-    said.find(({ principal, resource }) => isAgent(actor, principal) && resource.id === subject.resource.id);
-  const asSubject = ofSubject.find((saying) => isAlone || asAgent(saying) !== undefined);
-  if (!asSubject) {
+    lets.find((saying) => isAgent(world, actor, saying) && isSameQuestion(saying.resource, subject.resource));
+  const ofAll = ofSubject.filter((saying) => isAlone || asAgent(saying) !== undefined);
+  if (ofAll.length === 0) {
     const missing = ofSubject.length > 0 ? actor.agent : actor.principal;
     const near = world.ledger.sayings.filter(({ action }) => action === need.action);
     throw new Violation(
@@ -61,12 +81,44 @@ export function demand(world: World, arrival: Arrival, need: Need): void {
       near,
     );
   }
-  for (const saying of [asAgent(asSubject), asSubject]) if (saying) saying.spent = true;
-  const decisionId = need.id === undefined ? asSubject.resource.id.split("/")[1] : undefined;
-  const isRecorded = world.ledger.records.some(
+  const isSilent = (saying: Saying): boolean =>
+    saying.effect === "silence" || (!isAlone && asAgent(saying)?.effect === "silence");
+  const recorded = ofAll.find((saying) => isRecorded(world, arrival, need, saying, isSilent(saying)));
+  if (!recorded) throw new Violation("Upstream was reached before it was recorded:", need);
+  if (isSilent(recorded) && !isProbed(world, arrival))
+    throw new Violation("Upstream was reached without an answer, while the PDP answered others:", need);
+  if (isSilent(recorded)) world.coverage.count(UNANSWERED, "reached");
+  else spend(world, actor, need);
+  for (const saying of [asAgent(recorded), recorded]) if (saying) saying.spent = true;
+}
+
+/** Arguments over which the PDP stumbles are no outage: it was silent to a question, too, that the agent has no part in. */
+function isProbed({ ledger }: World, { actor, began, at }: Arrival): boolean {
+  return ledger.sayings.some(
+    (saying) =>
+      saying.resource.kind === PROBE &&
+      saying.effect === "silence" &&
+      saying.principal.id === actor.principal.id &&
+      saying.at > began &&
+      saying.at < at,
+  );
+}
+
+/** Without an answer, the record says so. A look-up is no permission. */
+function isRecorded(
+  { ledger }: World,
+  { actor, began, at }: Arrival,
+  need: Need,
+  { resource }: Saying,
+  isSilent: boolean,
+): boolean {
+  // Where the id is made for the decision, the record is of the very decision that was said.
+  const decisionId = need.id === undefined ? resource.id.split("/")[1] : undefined;
+  return ledger.records.some(
     ({ effect, hop, flags, session, subject, at: recordedAt, decision_id }) =>
       effect === "allow" &&
-      !flags.includes("look_up") &&
+      flags.includes("look_up") === (need.isLookUp ?? false) &&
+      (!isSilent || flags.includes("degraded")) &&
       session === actor.session.id &&
       subject.id === actor.principal.id &&
       isDeepStrictEqual([hop.kind, hop.name, hop.action], [need.kind, need.name, need.action]) &&
@@ -74,7 +126,31 @@ export function demand(world: World, arrival: Arrival, need: Need): void {
       recordedAt > began &&
       recordedAt < at,
   );
-  if (!isRecorded) throw new Violation("Upstream was reached before it was recorded:", need);
+}
+
+/**
+ * What has come upstream is never more than the policy lets a task use up, however much was under way at once. Of an alias and what it stands for,
+ * one counts.
+ */
+function spend({ circumstances, ledger }: World, { task }: Actor, need: Need): void {
+  const { budget } = circumstances;
+  if (!budget || need.isLookUp || (need.id !== undefined && need.id !== need.name)) return;
+  const { request = {} } = need;
+  const tokens = "max_tokens" in request ? ((request.max_tokens ?? ASSUMED_OUTPUT_TOKENS) as number) : 0;
+  const amount = budget.of === "calls" ? 1 : tokens;
+  if (Ledger.add(ledger.spent, task, amount) > budget.limit)
+    throw new Violation(`More came upstream than the ${budget.of} that a task may use up:`, budget, need);
+}
+
+function isAdmitted({ circumstances }: World, { kind, action }: Need): boolean {
+  return (
+    circumstances.outage !== undefined &&
+    ADMITTED.some((hop) => hop.kind === kind && (hop.actions?.includes(action) ?? true))
+  );
+}
+
+function contentOf({ attr, content }: Need): string | undefined {
+  return content ?? (attr.arguments === undefined ? undefined : JSON.stringify(attr.arguments));
 }
 
 function isAbout(
@@ -94,70 +170,73 @@ function isAbout(
   );
 }
 
-function attributesFit(world: World, { actor }: Arrival, need: Need, { resource }: Saying): boolean {
-  const { facts, context, request } = resource.attr as {
+function attributesFit({ obstacles }: World, { actor }: Arrival, need: Need, { resource }: Saying): boolean {
+  const { facts, context, ...given } = resource.attr as {
     readonly request?: Readonly<Record<string, unknown>>;
     readonly facts?: unknown;
-    readonly context?: { readonly session?: { readonly id?: unknown } };
+    readonly context?: { readonly session?: { readonly id?: unknown }; readonly data?: unknown };
   };
+  const content = contentOf(need);
   return (
-    isDeepStrictEqual(facts, world.obstacles.factsOf(need)) &&
+    isDeepStrictEqual(facts, obstacles.factsOf(need)) &&
     context?.session?.id === actor.session.id &&
-    Object.entries(need.attr).every(([name, value]) => isDeepStrictEqual(resource.attr[name], value)) &&
-    Object.entries(need.request ?? {}).every(([name, value]) => isDeepStrictEqual(request?.[name], value))
+    (content === undefined || isDeepStrictEqual(context.data, classesOf(content))) &&
+    (!need.isWhole || isDeepStrictEqual(given, need.attr)) &&
+    holds(resource.attr, need.attr) &&
+    holds(given.request ?? {}, need.request ?? {})
   );
+}
+
+function holds(
+  given: Readonly<Record<string, unknown>>,
+  members: Readonly<Record<string, unknown>>,
+): boolean {
+  return Object.entries(members).every(([name, value]) => isDeepStrictEqual(given[name], value));
+}
+
+/** Of one hop, everybody is asked about the same resource, at the same count. */
+function isSameQuestion(one: Saying["resource"], other: Saying["resource"]): boolean {
+  return one.id === other.id && isDeepStrictEqual(one.attr, other.attr);
+}
+
+/** What only the guard may say of a principal, and what a provider adds. */
+interface Said {
+  readonly type?: unknown;
+  readonly clearance?: unknown;
+  readonly agent?: { readonly id?: unknown };
+  readonly task?: { readonly id?: unknown };
+  readonly subject?: { readonly id?: unknown; readonly attr?: { readonly clearance?: unknown } };
 }
 
 function isSubject(
-  { principal, agent }: Actor,
+  { obstacles }: World,
+  { principal, agent, task }: Actor,
   isChanged: boolean,
-  { id, roles, attr }: Saying["principal"],
+  { principal: { id, roles, attr } }: Saying,
 ): boolean {
   const isInRole = isDeepStrictEqual(roles, isChanged ? DEMOTED : principal.roles);
   const isEarly = !isChanged && isDeepStrictEqual(roles, DEMOTED);
-  return id === principal.id && (isInRole || isEarly) && (attr.agent as { id?: unknown }).id === agent.id;
-}
-
-function isAgent({ principal, agent }: Actor, { id, roles, attr }: Saying["principal"]): boolean {
+  const said: Said = attr;
   return (
-    id === agent.id &&
-    isDeepStrictEqual(roles, [...agent.roles, "agent"]) &&
-    (attr.subject as { id?: unknown } | undefined)?.id === principal.id
+    id === principal.id &&
+    (isInRole || isEarly) &&
+    said.type === "user" &&
+    said.agent?.id === agent.id &&
+    said.task?.id === task &&
+    said.clearance === obstacles.clearanceOf(principal.id)
   );
 }
 
-/**
- * What is shown is what the principal may use in some case: the PDP allowed it outright, or its query plan did not rule it out.
- *
- * @throws {Violation}
- */
-export function demandShown(
-  world: World,
-  { actor, at }: Pick<Arrival, "actor" | "at">,
-  { kind, action, id }: { readonly kind: string; readonly action: string; readonly id?: string },
-): void {
-  const { ledger, circumstances } = world;
-  const principals = [actor.principal.id, ...(circumstances.agents === "principal" ? [actor.agent.id] : [])];
-  const hidden = principals.find((who) => {
-    const isAllowed = ledger.sayings.some(
-      (saying) =>
-        saying.at < at &&
-        saying.effect === "allow" &&
-        saying.session === actor.session.id &&
-        saying.principal.id === who &&
-        saying.resource.kind === kind &&
-        saying.action === action &&
-        (id === undefined || saying.resource.id === id),
-    );
-    const isPlanned = ledger.plans.some(
-      (plan) =>
-        plan.principal.id === who &&
-        plan.kind === kind &&
-        plan.action === action &&
-        plan.visibility !== "never",
-    );
-    return !isAllowed && !isPlanned;
-  });
-  if (hidden !== undefined)
-    throw new Violation(`${hidden} was shown what no answer allows in any case:`, { kind, action, id });
+function isAgent(
+  { obstacles }: World,
+  { principal, agent }: Actor,
+  { principal: { id, roles, attr } }: Saying,
+): boolean {
+  const { subject }: Said = attr;
+  return (
+    id === agent.id &&
+    isDeepStrictEqual(roles, [...agent.roles, "agent"]) &&
+    subject?.id === principal.id &&
+    subject.attr?.clearance === obstacles.clearanceOf(principal.id)
+  );
 }

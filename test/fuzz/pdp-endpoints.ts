@@ -9,11 +9,16 @@ import { answerTo, asClientAnswer, type Asked, type AskedPlan } from "./wire";
 
 const never = new Promise<never>(() => undefined);
 
+/** What a client cannot read it throws for, and nobody can tell that from an outage. */
+export function isSilenceToClient(told: Told): told is Exclude<Told, { readonly value: unknown }> {
+  return told === "hang" || told === "reset" || !("value" in told);
+}
+
 /** Asks a scripted PDP as a client of `@cerbos/core` would be asked, without a wire between. */
 export function overClient(scripted: ScriptedPdp, options: CerbosOptions): CerbosPdp {
   const told = async (answer: Told): Promise<unknown> => {
     if (answer === "hang") return never;
-    if (answer === "reset" || !("value" in answer)) throw new Error("the client could not read the answer");
+    if (isSilenceToClient(answer)) throw new Error("the client could not read the answer");
     return asClientAnswer(answer.value);
   };
   return cerbos(

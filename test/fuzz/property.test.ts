@@ -1,9 +1,14 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ANSWER_KINDS, answerPlan } from "./answer-plans";
 import { ANTHROPIC, anthropic } from "./anthropic-requests";
+import { BATCH_KINDS, batchPlan } from "./batch-plans";
 import { CHECK_KINDS, checkPlan } from "./check-plans";
+import { CIRCUMSTANCE_KINDS } from "./circumstance-kinds";
 import { Coverage } from "./coverage";
 import { MCP_KINDS, mcpPlan, playMcp } from "./mcp-traffic";
+import { playAnswers } from "./model-answers";
+import { playBatches } from "./model-batches";
 import { modelKinds, modelPlan, playModels } from "./model-calls";
 import { playChecks } from "./open-checks";
 import { OPENAI, openai } from "./openai-requests";
@@ -46,12 +51,17 @@ describe("upstream is reached only if the PDP said EFFECT_ALLOW for exactly this
   coverage.expect({
     ...modelKinds(OPENAI, openai.kinds),
     ...modelKinds(ANTHROPIC, anthropic.kinds),
+    ...ANSWER_KINDS,
+    ...BATCH_KINDS,
     ...MCP_KINDS,
     ...TOOL_KINDS,
     ...CHECK_KINDS,
+    ...CIRCUMSTANCE_KINDS,
   });
   holds("openai", modelPlan(openai.requests), playModels(OPENAI));
   holds("anthropic", modelPlan(anthropic.requests), playModels(ANTHROPIC));
+  holds("answers", answerPlan, playAnswers);
+  holds("batches", batchPlan, playBatches);
   holds("mcp", mcpPlan, playMcp);
   holds("tools", toolPlan, playTools);
   holds("check", checkPlan, playChecks);

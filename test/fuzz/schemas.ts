@@ -45,4 +45,10 @@ export const searchSchema = {
     (args.limit as number) <= 50,
 } satisfies Typed;
 
+/** Of a tool that calls another, which need not be sound. */
+export const runSchema = {
+  schema: { type: "object", required: ["tool"] },
+  accepts: (args) => isObject(args) && "tool" in args,
+} satisfies Typed;
+
 export const anything: Typed = { schema: undefined, accepts: isObject };

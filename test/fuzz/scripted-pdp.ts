@@ -1,7 +1,19 @@
-import type { Ledger } from "./ledger";
+import type { Ledger, Saying } from "./ledger";
 import { LIES, type LieName, type Told } from "./lies";
 import { roll } from "./roll";
 import { answerTo, type Answer, type Asked, type AskedPlan } from "./wire";
+
+/** Authority that is taken back, in one of the ways there are. */
+export interface Withdrawal {
+  readonly what: "session" | "principal" | "agent" | "task" | "end of session" | "end of task";
+  readonly of: 0 | 1;
+}
+
+/** What the policy lets a task use up, by the usage that it is told. */
+export interface Budget {
+  readonly of: "calls" | "tokens";
+  readonly limit: number;
+}
 
 /** What the PDP does with one exchange. */
 export type Behaviour =
@@ -13,11 +25,7 @@ export type Behaviour =
     }
   | { readonly act: "lie"; readonly lie: LieName }
   /** Authority is withdrawn while the PDP thinks; it then answers soundly, and too late. */
-  | {
-      readonly act: "revoke";
-      readonly target: "session" | "principal" | "agent" | "task";
-      readonly of: 0 | 1;
-    };
+  | { readonly act: "withdraw"; readonly withdrawal: Withdrawal };
 
 export interface PdpScript {
   /** Makes other choices of the same script. */
@@ -26,11 +34,16 @@ export interface PdpScript {
   readonly allows: number;
   /** Exchange by exchange; afterwards it answers soundly. */
   readonly behaviours: readonly Behaviour[];
+  /** From one exchange to another nobody answers. */
+  readonly outage: { readonly from: number; readonly until: number } | undefined;
   /** A PDP that allows even the canary allows everything, and nothing that it says counts. */
   readonly allowsCanary: boolean;
+  readonly budget: Budget | undefined;
 }
 
 const CANARY = "hopguard_canary";
+
+type Said = (check: Asked["resources"][number], action: string) => "allow" | "deny";
 
 /** A PDP whose policy is chance. What it says soundly goes into the ledger at the moment it is said; what it lies does not. */
 export class ScriptedPdp {
@@ -40,24 +53,29 @@ export class ScriptedPdp {
   constructor(
     private readonly script: PdpScript,
     private readonly ledger: Ledger,
-    private readonly revoke: (behaviour: Extract<Behaviour, { act: "revoke" }>) => Promise<void>,
+    private readonly withdraw: (withdrawal: Withdrawal) => Promise<void>,
+    /** Whether what is told is as good as no answer at all, to whoever asks. */
+    private readonly isSilence: (told: Told) => boolean,
   ) {}
 
   async check(asked: Asked): Promise<Told> {
     if (asked.principal.id === CANARY) {
       return { value: answerTo(asked, () => (this.script.allowsCanary ? "allow" : "deny")) };
     }
-    const behaviour = this.script.behaviours[this.#exchange++] ?? { act: "answer" };
+    const behaviour = this.#behaviour(this.#exchange++);
     if (behaviour.act === "lie") {
       const answer = answerTo(asked, () => "allow");
-      return LIES[behaviour.lie]({ answer, asked, previous: this.#previous });
+      const told = LIES[behaviour.lie]({ answer, asked, previous: this.#previous });
+      if (this.isSilence(told)) this.#note(asked, () => "silence");
+      return told;
     }
-    if (behaviour.act === "revoke") await this.revoke(behaviour);
+    if (behaviour.act === "withdraw") await this.withdraw(behaviour.withdrawal);
     else if (behaviour.afterMs !== undefined) await later(behaviour.afterMs);
 
-    const sound = answerTo(asked, (check, action) => this.#effect(asked, check, action));
+    const effect: Said = (check, action) => this.#effect(asked, check, action);
+    const sound = answerTo(asked, effect);
     this.#previous = sound;
-    this.#note(asked);
+    this.#note(asked, effect);
     return { value: behaviour.act === "answer" ? embellished(sound, behaviour) : sound };
   }
 
@@ -72,8 +90,19 @@ export class ScriptedPdp {
     return { value: { requestId, action, filter: { kind: PLAN_KINDS[visibility] } } };
   }
 
+  #behaviour(exchange: number): Behaviour {
+    const { behaviours, outage } = this.script;
+    if (outage && exchange >= outage.from && exchange < outage.until) return { act: "lie", lie: "reset" };
+    const behaviour = behaviours[exchange] ?? { act: "answer" };
+    // Whether an answer came in time cannot be known for sure, so where silence may let a hop pass there is no late one.
+    return outage && behaviour.act === "lie" && behaviour.lie === "hang"
+      ? { act: "lie", lie: "reset" }
+      : behaviour;
+  }
+
   #effect({ principal }: Asked, { resource }: Asked["resources"][number], action: string): "allow" | "deny" {
     const { kind, id, attr } = resource;
+    if (!this.#isWithinBudget(attr)) return "deny";
     // Without the part that is made for each decision: the same call again is answered alike.
     const name = /^(?:mcp|tool|a2a)_/.test(kind) ? undefined : id;
     const chance = roll(this.script.salt, principal.id, principal.roles, kind, name, action, attr.arguments);
@@ -82,12 +111,19 @@ export class ScriptedPdp {
     return chance < allows ? "allow" : "deny";
   }
 
-  #note(asked: Asked): void {
+  /** As a policy reads it: what it was not told is no proof. */
+  #isWithinBudget({ context }: Readonly<Record<string, unknown>>): boolean {
+    const { budget } = this.script;
+    const usage = (context as { usage?: { task?: Readonly<Record<string, number>> } } | undefined)?.usage;
+    return budget === undefined || (usage?.task?.[budget.of] ?? Infinity) <= budget.limit;
+  }
+
+  #note(asked: Asked, said: (...of: Parameters<Said>) => Saying["effect"]): void {
     if (this.script.allowsCanary) return;
     const session = asked.requestContext?.annotations?.["hopguard.session"];
     for (const check of asked.resources) {
       for (const action of check.actions) {
-        const effect = this.#effect(asked, check, action);
+        const effect = said(check, action);
         this.ledger.says({ principal: asked.principal, resource: check.resource, action, effect, session });
       }
     }

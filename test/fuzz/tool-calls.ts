@@ -2,11 +2,12 @@ import { isDeepStrictEqual } from "node:util";
 import { findDenial } from "hopguard";
 import { guardTools } from "hopguard/tools";
 import { outcomeOf, type Coverage } from "./coverage";
-import { demand, type Arrival } from "./oracle";
+import { callsWithin, META_TOOL, readCalls, type CallWithin } from "./inner-calls";
+import { demand, type Arrival, type Need } from "./oracle";
 import { Violation } from "./violation";
 import type { PdpServer } from "./pdp-endpoints";
 import { inOrder, isFrozen } from "./play";
-import type { Typed } from "./schemas";
+import { anything, type Typed } from "./schemas";
 import { kindOf, TOOLS, type Given, type ToolName, type ToolPlan } from "./tool-plans";
 import { disguise } from "./values";
 import { World } from "./world";
@@ -19,7 +20,7 @@ interface Run extends Arrival {
 }
 
 export async function playTools(plan: ToolPlan, server: PdpServer, coverage: Coverage): Promise<void> {
-  const world = await World.open(plan.circumstances, server);
+  const world = await World.open(plan.circumstances, server, coverage);
   try {
     const runs: Run[] = [];
     const began: number[] = [];
@@ -35,7 +36,8 @@ export async function playTools(plan: ToolPlan, server: PdpServer, coverage: Cov
     for (const run of runs) judge(plan, world, run);
     plan.calls.forEach((call, index) => {
       const isReached = runs.some((run) => run.call === index);
-      coverage.count(kindOf(call), isReached ? "reached" : outcomeOf(told[index]));
+      const outcome = isReached ? "reached" : outcomeOf(told[index]);
+      world.count(call.of, outcome, call.within ?? kindOf(call));
       if (isReached && findDenial(told[index]))
         throw new Violation("A tool ran, and its caller was told that it was denied:", call);
     });
@@ -71,6 +73,7 @@ function guardedTools(
   const guarded = guardTools(Object.fromEntries(tools) as never, actor.session, {
     toolset: "desk",
     schemas: Object.fromEntries(schemas),
+    metaTools: { [META_TOOL]: readCalls },
     untyped,
     denials,
     effects: { refund: "destructive" },
@@ -84,24 +87,34 @@ function guardedTools(
 }
 
 function judge({ untyped }: ToolPlan, world: World, { tool, args, text, ...arrival }: Run): void {
-  const typed: Typed = TOOLS[tool as ToolName];
   const plain = JSON.parse(text) as unknown;
-  if (!typed.accepts(plain)) throw new Violation(`${tool} ran with arguments of another type:`, plain);
-  if (typed.schema === undefined && untyped === "deny") throw new Violation(`${tool} ran without a schema`);
   // What the tool holds in its hands is what was checked, whatever happened to the original.
   if (!isDeepStrictEqual(JSON.parse(JSON.stringify(args)), plain) || !isFrozen(args))
     throw new Violation(`The arguments of ${tool} can be changed.`);
-  demand(world, arrival, {
-    kind: "tool_desk",
-    name: "desk",
-    action: `tools/call/${tool}`,
-    attr: {
-      toolset: "desk",
-      tool,
-      arguments: plain,
-      effect: tool === "refund" ? "destructive" : undefined,
-    },
-  });
+  const own = { kind: KIND, name: "desk", tool, args: plain, isElsewhere: false };
+  for (const call of [own, ...(tool === META_TOOL ? callsWithin(plain, KIND) : [])]) {
+    assertTyped(untyped, call);
+    demand(world, arrival, needOf(call));
+  }
+}
+
+const KIND = "tool_desk";
+
+/** Types before policy. Of what is called elsewhere nobody here knows any. */
+function assertTyped(untyped: ToolPlan["untyped"], { tool, args, isElsewhere }: CallWithin): void {
+  const typed: Typed = isElsewhere || !Object.hasOwn(TOOLS, tool) ? anything : TOOLS[tool as ToolName];
+  if (!typed.accepts(args)) throw new Violation(`${tool} ran with arguments of another type:`, args);
+  if (typed.schema === undefined && untyped === "deny") throw new Violation(`${tool} ran without a schema`);
+}
+
+function needOf({ kind, name, tool, args, isElsewhere }: CallWithin): Need {
+  const attr = {
+    tool,
+    arguments: args,
+    effect: tool === "refund" && !isElsewhere ? "destructive" : undefined,
+  };
+  const owner = { [kind.startsWith("mcp_") ? "server" : "toolset"]: name };
+  return { kind, name, action: `tools/call/${tool}`, attr: { ...attr, ...owner } };
 }
 
 function handedOver(given: Given): { readonly value: unknown; readonly after: () => void } {

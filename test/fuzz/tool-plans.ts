@@ -2,10 +2,18 @@ import fc from "fast-check";
 import { either, sometimes } from "./chance";
 import { circumstances, type Circumstances } from "./circumstances";
 import type { Expectation } from "./coverage";
-import { anything, refundSchema, searchSchema } from "./schemas";
+import { innerCall, innerKinds } from "./inner-calls";
+import { anything, refundSchema, runSchema, searchSchema } from "./schemas";
 import { DISGUISES, json, jsonObject, UNSENDABLE, type Disguise, type Json } from "./values";
 
-export const TOOLS = { refund: refundSchema, search: searchSchema, toString: anything, "a/b.c-d": anything };
+export const TOOLS = {
+  refund: refundSchema,
+  search: searchSchema,
+  toString: anything,
+  "a/b.c-d": anything,
+  /** Calls another tool. */
+  run: runSchema,
+};
 export type ToolName = keyof typeof TOOLS;
 
 /** How arguments are given: an object in some disguise, or something else that a model or a framework may come up with. */
@@ -20,6 +28,8 @@ interface ToolCall {
   readonly of: 0 | 1;
   readonly given: Given;
   readonly isAborted: boolean;
+  /** What it calls in turn. */
+  readonly within?: string;
 }
 
 export interface ToolPlan {
@@ -41,6 +51,7 @@ const fitting: Readonly<Record<ToolName, fc.Arbitrary<Record<string, Json>>>> = 
   ),
   toString: jsonObject,
   "a/b.c-d": jsonObject,
+  run: innerCall.map(({ args }) => args),
 };
 const amounts = ["9000", null, [9000], { v: 9000 }, true, 1.5, -1, 100_001, 2 ** 53] as Json[];
 const unfit = fc.oneof(
@@ -60,6 +71,24 @@ const BROKEN = [
   '"{}"',
   "",
 ];
+
+/** A tool that calls another one. */
+const metaCall: fc.Arbitrary<ToolCall> = fc
+  .record({
+    call: innerCall,
+    of: either,
+    how: fc.oneof(
+      { weight: 3, arbitrary: fc.constant<Disguise>("as it is") },
+      { weight: 1, arbitrary: fc.constantFrom(...DISGUISES) },
+    ),
+  })
+  .map(({ call: { kind, args }, of, how }) => ({
+    tool: "run",
+    of,
+    given: { as: "object", how, value: args },
+    isAborted: false,
+    ...(how === "as it is" && { within: `tool: within, ${kind}` }),
+  }));
 
 const toolCall: fc.Arbitrary<ToolCall> = fc
   .constantFrom(...(Object.keys(TOOLS) as ToolName[]))
@@ -94,7 +123,10 @@ export const toolPlan: fc.Arbitrary<ToolPlan> = fc.record({
   untyped: fc.constantFrom("allow", "allow", "deny"),
   denials: fc.constantFrom("throw", "return"),
   shape: fc.constantFrom("function", "execute", "run", "handler"),
-  calls: fc.array(toolCall, { minLength: 1, maxLength: 4 }),
+  calls: fc.array(fc.oneof({ weight: 3, arbitrary: toolCall }, { weight: 1, arbitrary: metaCall }), {
+    minLength: 1,
+    maxLength: 4,
+  }),
 });
 
 export const kindOf = ({ given, isAborted }: ToolCall): string => {
@@ -110,4 +142,5 @@ export const TOOL_KINDS: Readonly<Record<string, Expectation>> = {
   "tool: broken text": "denied",
   "tool: other": "both",
   "tool: aborted before": "denied",
+  ...innerKinds("tool"),
 };

@@ -120,9 +120,9 @@ describe("npx hopguard, at a revocationHandler", () => {
 
   it("shows no character that a terminal would obey", async () => {
     const { guard, run } = await mounted();
-    await guard.revoke({ task: "T-\u001b[2J" }, { reason: "line one\nline two\u202e" });
+    await guard.revoke({ task: "T-\u202e1" }, { reason: "line one\nline two\u001b[2J", author: "a\u0007da" });
     const { stdout } = await run("revocations");
-    expect(stdout).toMatch(/ {2}task T- \[2J: line one line two\n$/);
+    expect(stdout).toMatch(/ {2}task T- 1 by a da: line one line two \[2J\n$/);
   });
 
   it("fails, and says what the handler said", async () => {
@@ -133,9 +133,9 @@ describe("npx hopguard, at a revocationHandler", () => {
       stdout: "",
       stderr: `error: ${url} answered 401: not authorized\n`,
     });
-    const empty = await run("revoke", "--task", "");
-    expect(empty).toMatchObject({ code: 1, stdout: "" });
-    expect(empty.stderr).toContain("answered 400: body.target.task");
+    const long = await run("revoke", "--task", "T-1", "--reason", "x".repeat(1001));
+    expect(long).toMatchObject({ code: 1, stdout: "" });
+    expect(long.stderr).toContain("answered 400: body.reason");
     expect(await guard.revocations()).toEqual([]);
   });
 
@@ -186,6 +186,14 @@ describe("what is no revocationHandler", () => {
     expect(told).toEqual([]);
   });
 
+  it("has no words that a terminal would obey", async () => {
+    const url = await serving(() =>
+      Promise.resolve(Response.json({ error: "\u001b[2Jrevoked" }, { status: 500 })),
+    );
+    const { code, stderr } = await hopguard(["revoke", "--task", "T-1", "--url", url], env);
+    expect([code, stderr]).toEqual([1, `error: ${url} answered 500: [2Jrevoked\n`]);
+  });
+
   it("or is not there at all, which is said in so many words", async () => {
     const server = await serve(() => Promise.resolve(Response.json({})));
     await server.stop();
@@ -196,26 +204,47 @@ describe("what is no revocationHandler", () => {
 });
 
 describe("npx hopguard, used wrongly", () => {
-  it.each<[string, readonly string[], RegExp]>([
+  const nowhere = "http://localhost:1";
+  const url = { HOPGUARD_URL: nowhere, HOPGUARD_SECRET: SECRET };
+
+  it.each<[string, readonly string[], RegExp, Readonly<Record<string, string>>?]>([
     ["without a command", [], /Usage: hopguard/],
     ["with a command that is none", ["revoek"], /unknown command 'revoek'/],
     ["with an option that is none", ["revoke", "--tsk", "T-1"], /unknown option '--tsk'/],
-    ["without a target", ["revoke", "--url", "http://localhost:1"], /exactly one of --task/],
-    ["with two targets", ["revoke", "--task", "T-1", "--agent", "bot"], /exactly one of --task/],
+    ["with an option of another command", ["restore", "--reason", "x"], /unknown option '--reason'/],
+    ["with an option without its value", ["revoke", "--task"], /option '--task <id>' argument missing/],
+    ["without a target", ["revoke"], /exactly one of --task/, url],
+    ["with two targets", ["revoke", "--task", "T-1", "--agent", "bot"], /exactly one of --task/, url],
+    ["with two of a kind", ["revoke", "--task", "T-1", "--task", "T-2"], /'--task <id>'.*one at a time/, url],
+    ["with a target without a name", ["revoke", "--task", ""], /option '--task <id>'/, url],
+    ["with a target that nobody is", ["revoke", "--agent", "bot "], /option '--agent <id>'.*spaces/, url],
     ["with a target that is not named", ["restore", "T-1"], /too many arguments/],
     ["without a place", ["revoke", "--task", "T-1"], /--url or --redis/],
     [
       "with two places",
-      ["revocations", "--url", "http://localhost:1", "--redis", "redis://localhost:1"],
-      /cannot be used with/,
+      ["revocations", "--url", nowhere, "--redis", "redis://localhost:1"],
+      /cannot be used/,
     ],
-    ["with a place that is none", ["revocations", "--url", "localhost"], /expected an http\(s\) URL/],
-    ["without the secret", ["revoke", "--task", "T-1", "--url", "http://localhost:1"], /set HOPGUARD_SECRET/],
+    [
+      "with one place more in the environment",
+      ["revocations", "--redis", "redis://h:1"],
+      /cannot be used/,
+      url,
+    ],
+    ["with a namespace that is not asked for", ["revocations", "--namespace", "desk"], /cannot be used/, url],
+    ["with a place that is none", ["revocations", "--url", "localhost"], /--url: expected an http\(s\) URL/],
+    ["without the secret", ["revocations"], /set HOPGUARD_SECRET/, { HOPGUARD_URL: nowhere }],
     ["with a Redis that is none", ["revocations", "--redis", "http://localhost"], /redisState\.url/],
-  ])("%s says so on stderr, and fails", async (_case, args, message) => {
-    const { code, stdout, stderr } = await hopguard(args);
-    expect([code, stdout]).toEqual([1, ""]);
+  ])("%s says so on stderr, and asks nobody", async (_case, args, message, given) => {
+    const { code, stdout, stderr } = await hopguard(args, given);
+    expect([code, stdout]).toEqual([2, ""]);
     expect(stderr).toMatch(message);
+  });
+
+  it("does not show a secret that no header can hold", async () => {
+    const given = { HOPGUARD_URL: nowhere, HOPGUARD_SECRET: "correct\nhorse" };
+    const { code, stderr } = await hopguard(["revoke", "--task", "T-1"], given);
+    expect([code, stderr]).toEqual([2, "error: HOPGUARD_SECRET: expected ASCII without spaces\n"]);
   });
 
   it("helps where it is asked", async () => {
@@ -264,7 +293,33 @@ describe.skipIf(binary === undefined)("npx hopguard, at the Redis that guards sh
     expect((await hopguard(["revocations", "--redis", redis.url])).stdout).toBe("nothing is revoked\n");
     expect(await run("restore", "--principal", "u-1")).toMatchObject({ code: 0 });
     expect(await codeOf(guard)).toBe("allow");
-    expect((await run("revoke", "--task", "")).stderr).toMatch(/revoke\.task/);
+  });
+
+  it("shares the state of nobody else there: another namespace is not revoked", async () => {
+    const state = redisState({ url: redis.url, namespace: "other" });
+    onTestFinished(() => state.close());
+    const guard = guardWith({ state });
+    const given = { HOPGUARD_REDIS: redis.url };
+    expect(await hopguard(["revoke", "--task", "T-1", "--namespace", "desk"], given)).toMatchObject({
+      code: 0,
+    });
+    expect(await codeOf(guard)).toBe("allow");
+    expect(await hopguard(["revoke", "--task", "T-1", "--namespace", "other"], given)).toMatchObject({
+      code: 0,
+    });
+    expect(await codeOf(guard)).toBe("revoked");
+  });
+
+  it("fails where Redis would forget it, and revokes nothing", async () => {
+    await redis.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+    onTestFinished(async () => {
+      await redis.command("CONFIG", "SET", "maxmemory-policy", "noeviction");
+    });
+    const args = ["revoke", "--task", "T-1", "--redis", redis.url, "--namespace", "forgetful"];
+    const { code, stdout, stderr } = await hopguard(args);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toContain("maxmemory-policy is allkeys-lru");
+    expect(await redis.command("KEYS", "forgetful*")).toEqual([]);
   });
 
   it("fails where Redis is away", async () => {

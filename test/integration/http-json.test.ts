@@ -97,6 +97,15 @@ describe("an HTTP service", () => {
   });
 });
 
+it("has credentials that cannot be sent: they stay out of the record", async () => {
+  const headers = () => ({ authorization: "Bearer s3cret\nx: y" });
+  const { code, detail } = await enriched(project({ headers }), "web");
+  expect(code).toBe("enrichment_failed");
+  expect(detail).toContain("a header holds what cannot be sent");
+  expect(detail).not.toContain("s3cret");
+  expect(requests).toEqual([]);
+});
+
 describe("an answer that proves nothing denies", () => {
   const text = (body: BodyInit, init: ResponseInit = {}) => new Response(body, init);
   const bytes = (...values: number[]) => new Uint8Array(values);

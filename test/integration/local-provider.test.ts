@@ -28,6 +28,7 @@ const twoCalls = {
     { name: "customer_get", arguments: { customer_id: "C-7", note: "çà et là 🎈" } },
   ],
 };
+const amounts = { input: 90, output: 30, reasoning: 20 };
 const hello = [{ role: "user" as const, content: "Hello" }];
 const parameters = { type: "object" as const, properties: { ticket_id: { type: "string" } } };
 const chatTool = { type: "function" as const, function: { name: "ticket_get", parameters } };
@@ -139,6 +140,49 @@ describe.each(openaiVersions)("the local provider, asked by $sdk", ({ connect, c
     expect(usage?.completion_tokens).toBeGreaterThan(0);
   });
 
+  it("says what a chat has used: in the answer, and in a stream's last chunk where it was asked to", async () => {
+    const openai = connect(await start({ turn: () => ({ ...twoCalls, usage: amounts }) }));
+    const used = {
+      prompt_tokens: 90,
+      completion_tokens: 30,
+      total_tokens: 120,
+      completion_tokens_details: { reasoning_tokens: 20 },
+    };
+    const ask = { model: "gpt-4o", messages: hello };
+    expect((await openai.chat.completions.create(ask)).usage).toMatchObject(used);
+
+    const chunksOf = async (stream_options?: OpenAI.ChatCompletionStreamOptions) => {
+      const chunks: OpenAI.ChatCompletionChunk[] = [];
+      const stream = { ...ask, stream: true as const, ...(stream_options && { stream_options }) };
+      for await (const chunk of await openai.chat.completions.create(stream)) chunks.push(chunk);
+      return chunks;
+    };
+    const asked = await chunksOf({ include_usage: true });
+    expect(asked.at(-1)).toMatchObject({ choices: [], usage: used });
+    for (const chunk of asked.slice(0, -1)) expect(chunk).toMatchObject({ choices: [{}], usage: null });
+    for (const chunk of await chunksOf()) {
+      expect(chunk.choices).toHaveLength(1);
+      expect(chunk).not.toHaveProperty("usage");
+    }
+  });
+
+  it("says what a response has used: in the answer, and once a stream is complete", async () => {
+    const openai = connect(await start({ turn: () => ({ ...twoCalls, usage: amounts }) }));
+    const used = {
+      input_tokens: 90,
+      output_tokens: 30,
+      output_tokens_details: { reasoning_tokens: 20 },
+      total_tokens: 120,
+    };
+    const ask = { model: "gpt-4o", input: "Hello" };
+    expect((await openai.responses.create(ask)).usage).toMatchObject(used);
+    const said: unknown[] = [];
+    for await (const event of await openai.responses.create({ ...ask, stream: true })) {
+      if ("response" in event) said.push(event.response.usage);
+    }
+    expect(said).toMatchObject([null, null, used]);
+  });
+
   it("answers a response with its text and function calls, and reads their outputs", async () => {
     const asked: TurnRequest[] = [];
     const openai = connect(
@@ -203,7 +247,7 @@ describe.each(openaiVersions)("the local provider, asked by $sdk", ({ connect, c
 
   it("serves embeddings, moderations, images and audio", async () => {
     const openai = connect(await start());
-    const { data: vectors } = await openai.embeddings.create({
+    const { data: vectors, usage } = await openai.embeddings.create({
       model: "text-embedding-3-small",
       input: ["one", "two", "one"],
       dimensions: 64,
@@ -211,6 +255,8 @@ describe.each(openaiVersions)("the local provider, asked by $sdk", ({ connect, c
     expect(vectors.map(({ embedding }) => embedding.length)).toEqual([64, 64, 64]);
     expect(vectors[0]?.embedding).toEqual(vectors[2]?.embedding);
     expect(vectors[0]?.embedding).not.toEqual(vectors[1]?.embedding);
+    expect(usage.prompt_tokens).toBeGreaterThan(0);
+    expect(usage.total_tokens).toBe(usage.prompt_tokens);
     expect(Math.hypot(...(vectors[0]?.embedding ?? []))).toBeCloseTo(1, 5);
 
     const moderation = await openai.moderations.create({ input: ["fine", "also fine"] });
@@ -363,6 +409,24 @@ describe.each(anthropicVersions)("the local provider, asked by $sdk", ({ connect
     ]);
     expect(stop_reason).toBe("tool_use");
     expect(usage.output_tokens).toBeGreaterThan(1);
+  });
+
+  it("says what a message has used: in the answer, and at the beginning and the end of a stream", async () => {
+    const anthropic = connect(await start({ turn: () => ({ ...twoCalls, usage: amounts }) }));
+    const used = {
+      input_tokens: 90,
+      output_tokens: 30,
+      output_tokens_details: { thinking_tokens: 20 },
+      cache_creation_input_tokens: 0,
+      cache_read_input_tokens: 0,
+    };
+    expect((await anthropic.messages.create(ask)).usage).toMatchObject(used);
+    const said: unknown[] = [];
+    for await (const event of await anthropic.messages.create({ ...ask, stream: true })) {
+      if (event.type === "message_start") said.push(event.message.usage);
+      if (event.type === "message_delta") said.push(event.usage);
+    }
+    expect(said).toMatchObject([{ ...used, output_tokens: 1, output_tokens_details: null }, used]);
   });
 
   it("counts tokens, accepts batches and lists its own models", async () => {

@@ -29,7 +29,8 @@ async function mounted(
 ) {
   const pdp = stubPdp({ rules: [() => true] });
   const guard = createGuard({ pdp, audit: () => undefined, ...options });
-  const server = await serve(revocationHandler(guard, { authorize }));
+  const handler = revocationHandler(guard, { authorize });
+  const server = await serve(handler);
   onTestFinished(() => server.stop());
 
   const send = async (method: string, init: RequestInit = {}): Promise<Answer> => {
@@ -47,8 +48,20 @@ async function mounted(
     };
   };
   const ask = (method: string, body: unknown) => send(method, { body: JSON.stringify(body) });
-  return { guard, pdp, send, ask };
+  return { guard, pdp, handler, send, ask };
 }
+
+const bodyOf = (start: (controller: ReadableStreamDefaultController<Uint8Array>) => void) =>
+  new ReadableStream<Uint8Array>({ start });
+
+/** A request that no server has read before the handler. */
+const posted = (body: BodyInit, authorization = `Bearer ${SECRET}`): Request =>
+  new Request("http://localhost/revocations", {
+    method: "POST",
+    headers: { ...json, authorization },
+    body,
+    duplex: "half",
+  } as RequestInit);
 
 const open = (guard: Guard) =>
   guard.session({
@@ -191,6 +204,7 @@ describe("a request that is not exactly one thing", () => {
     ["one target twice", '{"target":{"task":"T-1","task":"T-2"}}', /twice/],
     ["two bodies", '{"target":{"task":"T-1"},"target":{"task":"T-2"}}', /twice/],
     ["a target in two cases", '{"target":{"task":"T-1"},"Target":{"task":"T-2"}}', /case/],
+    ["a target that nobody can be", '{"target":{"task":"T-1 "}}', /body\.target\.task/],
     ["a target of no name", '{"target":{"task":""}}', /body\.target\.task/],
     ["a target that is a number", '{"target":{"task":1}}', /body\.target\.task/],
     ["a target that is a list", '{"target":{"task":["T-1"]}}', /body\.target\.task/],
@@ -204,6 +218,40 @@ describe("a request that is not exactly one thing", () => {
     const answer = await send("POST", { body });
     expect(answer.status).toBe(400);
     expect(answer.body.error).toMatch(error);
+    expect(await guard.revocations()).toEqual([]);
+  });
+
+  it.each<[string, () => BodyInit, RegExp]>([
+    ["is not UTF-8", () => new Uint8Array([0x7b, 0xff, 0x7d]), /is not UTF-8/],
+    ["breaks off", () => bodyOf((controller) => controller.error(new Error("reset"))), /could not be read/],
+  ])("is refused, and changes nothing: its body %s", async (_case, body, error) => {
+    const { guard, handler } = await mounted();
+    const response = await handler(posted(body()));
+    expect(response.status).toBe(400);
+    expect(((await response.json()) as Answer["body"]).error).toMatch(error);
+    expect(await guard.revocations()).toEqual([]);
+  });
+
+  it("is read no further than a request is long, and by no one who may not ask", async () => {
+    const { guard, handler } = await mounted();
+    let chunks = 0;
+    let isCancelled = false;
+    const endless = () =>
+      new ReadableStream<Uint8Array>(
+        {
+          pull: (controller) => {
+            chunks++;
+            controller.enqueue(new TextEncoder().encode(" ".repeat(1000)));
+          },
+          cancel: () => void (isCancelled = true),
+        },
+        { highWaterMark: 0 },
+      );
+    expect((await handler(posted(endless(), "Bearer wrong"))).status).toBe(401);
+    expect(chunks).toBe(0);
+    expect((await handler(posted(endless()))).status).toBe(400);
+    expect(chunks).toBeLessThan(20);
+    expect(isCancelled).toBe(true);
     expect(await guard.revocations()).toEqual([]);
   });
 
@@ -238,11 +286,16 @@ describe("a request that is not exactly one thing", () => {
 
   it("is refused by its method", async () => {
     const { guard, ask } = await mounted();
-    for (const method of ["PUT", "PATCH", "OPTIONS"]) {
+    for (const method of ["PUT", "PATCH", "OPTIONS", "PURGE"]) {
       const { status, headers } = await ask(method, { target: { task: "T-1" } });
       expect([status, headers.get("allow")]).toEqual([405, "GET, POST, DELETE"]);
     }
     expect(await guard.revocations()).toEqual([]);
+  });
+
+  it("is refused as HEAD, which would seem to have listed", async () => {
+    const { send } = await mounted();
+    expect((await send("HEAD")).status).toBe(405);
   });
 });
 

@@ -3,8 +3,9 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { memoryState } from "hopguard";
 import { afterEach, describe, expect, it } from "vitest";
-import { openSupportDesk, type SupportDesk } from "../../examples/support-desk/desk";
+import { openSupportDesk, type SupportDesk, type SupportDeskOptions } from "../../examples/support-desk/desk";
 import { STORY, type Chapter } from "../../examples/support-desk/story";
 
 const folders: string[] = [];
@@ -15,19 +16,26 @@ afterEach(async () => {
   await Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true })));
 });
 
-/** The desk with its refund policy edited. */
-async function deskWith(edit: (policy: string) => string): Promise<SupportDesk> {
+async function open(options: SupportDeskOptions): Promise<SupportDesk> {
+  const desk = await openSupportDesk(options);
+  desks.push(desk);
+  return desk;
+}
+
+/** The desk with one of its policies edited. */
+async function deskWith(
+  edit: (policy: string) => string,
+  policy = "mcp_payments.yaml",
+): Promise<SupportDesk> {
   const policies = await mkdtemp(join(tmpdir(), "hopguard-policies-"));
   folders.push(policies);
   await cp("policies", policies, { recursive: true });
-  const file = join(policies, "mcp_payments.yaml");
+  const file = join(policies, policy);
   const before = await readFile(file, "utf8");
   const after = edit(before);
   expect(after).not.toBe(before);
   await writeFile(file, after);
-  const desk = await openSupportDesk({ policies });
-  desks.push(desk);
-  return desk;
+  return open({ policies });
 }
 
 const chapter = (words: string): Chapter => {
@@ -63,5 +71,63 @@ describe("the support desk's story", () => {
     await expect(chapter("9,000 dollars").play(desk, () => undefined)).rejects.toThrow(
       "no money was to move",
     );
+  });
+
+  it("ends the stream of a revoked task at the provider, and tells the security team by name", async () => {
+    const desk = await open({ policies: "policies" });
+    const told: string[] = [];
+    await chapter("security team").play(desk, (line) => told.push(line));
+    expect(told).toContain('$ npx hopguard revoke --task T-1001 --reason "odd refunds" --author ada');
+    expect(told).toContain("revoked task T-1001");
+    expect(desk.provider.abortedRequests).toBe(1);
+    expect(await desk.guard.revocations()).toEqual([]);
+    const ended = desk.records.filter(({ flags }) => flags.includes("recheck"));
+    expect(ended.map(({ code, agent, task }) => [code, agent.id, task])).toContainEqual([
+      "revoked",
+      "refund-bot",
+      "T-1001",
+    ]);
+    const bystander = desk.records.filter(({ agent }) => agent.id === "triage-bot");
+    expect(bystander.map(({ effect }) => effect)).not.toContain("deny");
+  });
+
+  it("fails when a revocation is kept, and nobody looks at it", async () => {
+    const { revocations } = memoryState();
+    const state = { ...memoryState(), revocations: { ...revocations, find: () => undefined } };
+    const desk = await open({ policies: "policies", state });
+    const playing = chapter("security team").play(desk, () => undefined);
+    await expect(playing).rejects.toThrow("a second later it was still being written");
+    expect(await desk.guard.revocations()).toMatchObject([{ target: { task: "T-1001" }, author: "ada" }]);
+  });
+
+  it("fails when the stream ends, and the next call passes", async () => {
+    const store = memoryState();
+    const { revocations } = memoryState();
+    let looks = 0;
+    // Found by whoever watches over the two streams, and never again.
+    const find: typeof revocations.find = (authority) => {
+      const found = revocations.find(authority);
+      return found && looks++ < 2 ? found : undefined;
+    };
+    const desk = await open({
+      policies: "policies",
+      state: { ...store, revocations: { ...revocations, find } },
+    });
+    const playing = chapter("security team").play(desk, () => undefined);
+    await expect(playing).rejects.toThrow(/revoked/);
+    expect(desk.records.some(({ flags }) => flags.includes("recheck"))).toBe(true);
+  });
+
+  it("sends no more calls at once than the budget holds, and fails where it holds them all", async () => {
+    const desk = await open({ policies: "policies" });
+    await chapter("budget").play(desk, () => undefined);
+    expect(desk.provider.requests).toHaveLength(4 + 1);
+
+    const rich = await deskWith(
+      (policy) => policy.replace("task_tokens: 200000", "task_tokens: 2000000"),
+      "packs/budgets.yaml",
+    );
+    await expect(chapter("budget").play(rich, () => undefined)).rejects.toThrow(/deep-equal/);
+    expect(rich.provider.requests).toHaveLength(6);
   });
 });

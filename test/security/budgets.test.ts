@@ -1,7 +1,23 @@
-import { createGuard, memoryState, type GuardOptions, type Hop, type PdpQuery, type Session } from "hopguard";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
+import {
+  createGuard,
+  findDenial,
+  memoryState,
+  type GuardOptions,
+  type Hop,
+  type PdpQuery,
+  type Session,
+  type StateStore,
+} from "hopguard";
+import { guardFetch } from "hopguard/fetch";
 import { stubPdp } from "hopguard/testing";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { z } from "zod";
+import { serve } from "../../examples/shared/serve";
+import { startMcpServer } from "../../examples/support-desk/servers/mcp-http";
 import { auditRecorder } from "../support/audit-recorder";
+import { connect2 } from "../support/mcp-clients";
 
 const call = (max_tokens?: number, model = "gpt-4o-mini"): Hop => ({
   kind: "llm_model",
@@ -34,6 +50,27 @@ const modelFacts = [
 
 /** A policy with one limit, on what the task has used. */
 const limitedTo = (tokens: number) => stubPdp({ rules: [(query) => usageOf(query).task.tokens <= tokens] });
+
+/** A provider on loopback, and the guarded way to it. */
+async function provider(
+  session: Session,
+  answer: (request: Request) => Response | Promise<Response>,
+  api: "openai" | "anthropic" = "openai",
+) {
+  const server = await serve(async (request) => answer(request));
+  onTestFinished(() => server.stop());
+  const { url } = server;
+  const baseURL = api === "openai" ? `${url}/v1` : url;
+  const guarded = guardFetch(session, { baseURL, api });
+  const fetch = (path: string, body: object, signal?: AbortSignal): Promise<Response> =>
+    guarded(baseURL + path, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+      ...(signal && { signal }),
+    });
+  return { url, fetch };
+}
 
 function open(options: Partial<GuardOptions>, task = "T-1", principal = "u-1"): Promise<Session> {
   const guard = createGuard({
@@ -129,6 +166,231 @@ describe("what a hop may use up", () => {
   });
 });
 
+describe("an estimate", () => {
+  it.each<[string, object, number]>([
+    ["every choice", { n: 3 }, 3 * 100],
+    ["every one of which the best is chosen", { n: 2, best_of: 5 }, 5 * 100],
+    ["every prompt", { messages: undefined, prompt: ["a", "b", "c"], n: 2 }, 3 * 2 * 100],
+    ["one prompt in tokens", { messages: undefined, prompt: [1, 2, 3] }, 100],
+    ["every prompt in tokens", { messages: undefined, prompt: [[1], [2]] }, 2 * 100],
+    ["the larger of two limits", { max_completion_tokens: 700 }, 700],
+    ["what is assumed where the limit is null", { max_tokens: null }, 500],
+  ])("counts %s", async (_what, more, expected) => {
+    const pdp = stubPdp({ rules: [() => true] });
+    const session = await open({ pdp });
+    const { fetch } = await provider(session, () => Response.json({}, { status: 500 }));
+    const messages = [{ role: "user", content: "Hello" }];
+    const path = "prompt" in more ? "/completions" : "/chat/completions";
+    await fetch(path, { model: "gpt-4o-mini", max_tokens: 100, messages, ...more });
+    expect(usageOf(pdp.queries.at(-1)).task.output_tokens).toBe(expected);
+  });
+
+  it.each([{ max_tokens: "900" }, { max_completion_tokens: [900] }, { n: "4" }, { best_of: true }])(
+    "is made of numbers only, though lenient providers take other things for numbers: %j",
+    async (more) => {
+      const pdp = stubPdp({ rules: [() => true] });
+      const session = await open({ pdp });
+      let sent = 0;
+      const { fetch } = await provider(session, () => Response.json({ sent: ++sent }));
+      const messages = [{ role: "user", content: "Hello" }];
+      const response = await fetch("/chat/completions", { model: "gpt-4o-mini", messages, ...more });
+      expect(findDenial(await response.json())?.code).toBe("arguments_invalid");
+      expect([sent, pdp.queries]).toEqual([0, []]);
+    },
+  );
+
+  it("of what runs no model is of one call and no tokens", async () => {
+    const pdp = stubPdp({ rules: [() => true] });
+    const session = await open({ pdp });
+    const { fetch, url } = await provider(session, () => Response.json({ input_tokens: 5 }), "anthropic");
+    const messages = [{ role: "user", content: "Hello" }];
+    await (await fetch("/v1/messages/count_tokens", { model: "gpt-4o-mini", messages })).text();
+    await (
+      await guardFetch(session, { baseURL: url, api: "anthropic" })(`${url}/v1/models/gpt-4o-mini`)
+    ).text();
+    await sleep(10);
+    await session.check({ kind: "mcp_payments", action: "tools/list" });
+    expect(usageOf(pdp.queries.at(-1)).task).toMatchObject({ calls: 3, tokens: 0 });
+  });
+
+  it("of a batch is of all its requests, whatever they have in common", async () => {
+    const pdp = stubPdp({ rules: [() => true] });
+    const session = await open({ pdp });
+    const { fetch } = await provider(session, () => Response.json({ id: "b-1" }), "anthropic");
+    const params = {
+      model: "claude-haiku-5-5",
+      max_tokens: 50,
+      messages: [{ role: "user", content: "Hello" }],
+    };
+    const other = { ...params, model: "gpt-4o-mini" };
+    const requests = [params, params, params, other].map((params, index) => ({
+      custom_id: `${index}`,
+      params,
+    }));
+    await (await fetch("/v1/messages/batches", { requests })).text();
+    await sleep(10);
+    // It stands: what a batch has used is known hours later, and not here.
+    await session.check({ kind: "mcp_payments", action: "tools/list" });
+    const { calls, input_tokens, output_tokens } = usageOf(pdp.queries.at(-1)).task;
+    expect([calls, output_tokens]).toEqual([4 + 1, 4 * 50]);
+    const each = [params, params, params, other].map((one) => JSON.stringify(one).length / 4);
+    expect(input_tokens).toBeGreaterThanOrEqual(Math.floor(each.reduce((sum, tokens) => sum + tokens)));
+  });
+
+  it("of a batch by file is counted when it is run, and not when it is uploaded or looked at", async () => {
+    const pdp = stubPdp({ rules: [() => true] });
+    const session = await open({ pdp });
+    const { url } = await provider(session, () => Response.json({ id: "x-1", output_file_id: "o-1" }));
+    const guarded = guardFetch(session, { baseURL: `${url}/v1` });
+    const post = async (path: string, init: RequestInit): Promise<void> => {
+      const response = await guarded(`${url}/v1${path}`, init);
+      expect(response.status).toBe(200);
+      await response.text();
+      await sleep(10);
+    };
+    const used = async () => {
+      await session.check({ kind: "mcp_payments", action: "tools/list" }, { lookUp: true });
+      const { calls, output_tokens } = usageOf(pdp.queries.at(-1)).task;
+      return [calls - 1, output_tokens];
+    };
+    const line = (index: number) => ({
+      custom_id: `${index}`,
+      method: "POST",
+      url: "/v1/chat/completions",
+      body: { model: "gpt-4o-mini", max_tokens: 50, messages: [{ role: "user", content: "Hello" }] },
+    });
+    const body = new FormData();
+    body.append("purpose", "batch");
+    body.append(
+      "file",
+      new File([[1, 2, 3].map((index) => JSON.stringify(line(index))).join("\n")], "b.jsonl"),
+    );
+    await post("/files", { method: "POST", body });
+    expect(await used()).toEqual([1, 0]);
+    const run = { input_file_id: "x-1", endpoint: "/v1/chat/completions", completion_window: "24h" };
+    await post("/batches", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(run),
+    });
+    expect(await used()).toEqual([1 + 3, 3 * 50]);
+    await post("/batches/x-1", { method: "GET" });
+    await post("/batches/x-1/cancel", { method: "POST" });
+    expect(await used()).toEqual([1 + 3 + 1, 3 * 50]);
+  });
+});
+
+describe("a call that nobody waits for", () => {
+  const MESSAGES = [{ role: "user", content: "Hello" }];
+  const body = { model: "gpt-4o-mini", max_tokens: 300, messages: MESSAGES };
+
+  it("may have been served: giving up does not give its budget back", async () => {
+    const pdp = stubPdp({ rules: [() => true] });
+    const session = await open({ pdp });
+    const served: unknown[] = [];
+    const { fetch } = await provider(session, async (request) => {
+      served.push(await request.json());
+      await sleep(200);
+      return Response.json({ choices: [] });
+    });
+    await expect(fetch("/chat/completions", body, AbortSignal.timeout(100))).rejects.toThrow();
+    expect(served).toHaveLength(1);
+    await session.check({ kind: "mcp_payments", action: "tools/list" });
+    const { session: facts } = pdp.queries.at(-1)?.resource.attr.context as unknown as {
+      session: { calls: object; attempts: object };
+    };
+    expect(usageOf(pdp.queries.at(-1)).task).toMatchObject({ calls: 2, output_tokens: 300 });
+    // Nor is it one of the calls that other rules may build on.
+    expect(facts.calls).toEqual({});
+    expect(facts.attempts).toMatchObject({ completion: 1 });
+  });
+
+  it("is not watched for ever, though nobody reads its answer to the end", async () => {
+    const state = memoryState();
+    let looks = 0;
+    const find: typeof state.revocations.find = (authority) => {
+      looks++;
+      return state.revocations.find(authority);
+    };
+    const session = await open({
+      pdp: stubPdp({ rules: [() => true] }),
+      state: { ...state, revocations: { ...state.revocations, find } },
+    });
+    const { fetch } = await provider(session, () => {
+      const chunk = new TextEncoder().encode(`data: {"choices":[]}\n\n`);
+      const stream = new ReadableStream<Uint8Array>({ pull: (controller) => controller.enqueue(chunk) });
+      return new Response(stream, { headers: { "content-type": "text/event-stream" } });
+    });
+    const controller = new AbortController();
+    const response = await fetch("/chat/completions", { ...body, stream: true }, controller.signal);
+    expect(response.status).toBe(200);
+    controller.abort();
+    const before = looks;
+    await sleep(900);
+    expect(looks).toBe(before);
+  });
+
+  it("of an MCP server counts, too, and is no call that others may build on", async () => {
+    const pdp = stubPdp({ rules: [() => true], plan: () => "always" });
+    const session = await open({ pdp });
+    let runs = 0;
+    const server = await startMcpServer(
+      createMcpHandler(() => {
+        const lab = new McpServer({ name: "lab", version: "1.0.0" });
+        lab.registerTool("pay", { inputSchema: z.object({}) }, async () => {
+          runs++;
+          await sleep(400);
+          return { content: [] };
+        });
+        return lab;
+      }),
+    );
+    onTestFinished(() => server.stop());
+    const client = await connect2(server.url, session, { server: "lab" });
+    onTestFinished(() => client.close());
+    await client.listTools();
+    await session.check({ kind: "ledger", id: "x", action: "read" });
+    const before = usageOf(pdp.queries.at(-1)).task.calls;
+    const given = { signal: AbortSignal.timeout(200) };
+    await expect(client.callTool({ name: "pay", arguments: {} }, given)).rejects.toThrow();
+    expect(runs).toBe(1);
+    await session.check({ kind: "ledger", id: "x", action: "read" });
+    const { session: facts } = pdp.queries.at(-1)?.resource.attr.context as unknown as {
+      session: { calls: object };
+    };
+    expect(usageOf(pdp.queries.at(-1)).task.calls).toBe(before + 2);
+    expect(facts.calls).not.toHaveProperty("tools/call/pay");
+  });
+});
+
+describe("a store that is slow", () => {
+  it("takes back what it has counted too late for the hop to go on", async () => {
+    const state = memoryState();
+    let delayMs = 100;
+    const slow: StateStore = {
+      ...state,
+      session: (id, startedAt) => {
+        const counter = state.session(id, startedAt);
+        return {
+          ...counter,
+          begin: async (start) => {
+            await sleep(delayMs);
+            return counter.begin(start);
+          },
+        };
+      },
+    };
+    const pdp = stubPdp({ rules: [() => true] });
+    const session = await open({ pdp, state: slow, timeoutMs: 50 });
+    expect(await session.check(call(300))).toMatchObject({ denial: { code: "state_unavailable" } });
+    expect(pdp.queries).toEqual([]);
+    await sleep(100);
+    delayMs = 0;
+    await session.check(call(300));
+    expect(usageOf(pdp.queries[0]).task).toMatchObject({ calls: 1, output_tokens: 300 });
+  });
+});
+
 describe("a limit in policy", () => {
   it("for one lets one of twenty pass that come at once", async () => {
     const session = await open({ pdp: limitedTo(400) });
@@ -140,9 +402,8 @@ describe("a limit in policy", () => {
     const state = memoryState();
     const pdp = limitedTo(1000);
     const sessions = await Promise.all([open({ pdp, state }), open({ pdp, state }, "T-1", "u-2")]);
-    const decisions = await Promise.all(
-      Array.from({ length: 10 }, (_, index) => (sessions[index % 2] as Session).check(call(300))),
-    );
+    const calls = sessions.flatMap((session) => Array.from({ length: 5 }, () => session.check(call(300))));
+    const decisions = await Promise.all(calls);
     expect(decisions.filter(({ effect }) => effect === "allow").length).toBeLessThanOrEqual(2);
     const other = await open({ pdp, state }, "T-2");
     expect((await other.check(call(300))).effect).toBe("allow");
@@ -184,12 +445,36 @@ describe("what the operator knows of a model", () => {
     expect(regionOf(pdp.queries.at(-1))).toBeUndefined();
   });
 
+  it("is there for the policy when models are listed", async () => {
+    const pdp = stubPdp({ rules: [({ resource }) => resource.attr.tier === "small"] });
+    const session = await open({ pdp, models: { "team-fast": "gpt-4o-mini" } });
+    const { models } = await session.capabilities({ models: ["gpt-4o-mini", "team-fast", "gpt-4o"] });
+    expect({ ...models }).toEqual({ "gpt-4o-mini": "always", "team-fast": "always", "gpt-4o": "never" });
+  });
+
   it("is refused where it is wrong", () => {
     const guard = (facts: object) => () => createGuard({ pdp: stubPdp(), modelFacts: [facts as never] });
     expect(guard({ model: "a b" })).toThrow(/modelFacts\.0\.model/);
     expect(guard({ model: "a", price: { input: -1, output: 0 } })).toThrow(/modelFacts\.0\.price\.input/);
     expect(guard({ model: "a", baseURL: "nowhere" })).toThrow(/modelFacts\.0\.baseURL/);
   });
+});
+
+it("a window cannot be named like the sum of all time", () => {
+  const windows = { total: 1000 };
+  expect(() => createGuard({ pdp: stubPdp(), usage: { windows } })).toThrow(/usage\.windows\.total/);
+});
+
+it("a look-up foresees attempts at actions that are named like what every object has", async () => {
+  const pdp = stubPdp({ rules: [() => true] });
+  const session = await open({ pdp });
+  for (const action of ["constructor", "toString", "__proto__"]) {
+    await session.check({ kind: "door", id: "d", action }, { lookUp: true });
+    const { session: facts } = pdp.queries.at(-1)?.resource.attr.context as unknown as {
+      session: { attempts: object };
+    };
+    expect(Object.entries(facts.attempts)).toEqual([[action, 1]]);
+  }
 });
 
 it("usage is not counted where nobody asks for it", async () => {

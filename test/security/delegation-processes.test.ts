@@ -11,6 +11,7 @@ import {
   type VerifiedIdentity,
 } from "hopguard";
 import { delegationTokens, type DelegationTokensOptions } from "hopguard/identity";
+import { redisState } from "hopguard/redis";
 import { stubPdp, type StubPdp } from "hopguard/testing";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { auditRecorder, type AuditRecorder } from "../support/audit-recorder";
@@ -128,10 +129,7 @@ describe("an agent in another process", () => {
     const child = await handedOn(await open(first), ["executor"]);
     const taken = await takenUp(first, child);
     const last = await handedOn(taken, ["helper"], { mayDelegate: false });
-    const there = await first.session({
-      delegation: await last.delegationToken(),
-      agent: { id: last.agent },
-    });
+    const there = await takenUp(first, last);
     expect(await codeOf(there, refund(1))).toBe("allow");
     expect((await refusal(there.delegate(delegation({ to: "third" })))).reason).toBe(
       "helper may not delegate what it has received.",
@@ -551,9 +549,8 @@ describe.skipIf(binary === "")("in processes of their own, with state in Redis",
     async () => {
       const server = await startRedis(binary);
       onTestFinished(() => server.stop());
-      const { redisState } = await import("hopguard/redis");
       const namespace = randomUUID();
-      const state = redisState({ url: server.url, namespace });
+      const state = redisState({ url: server.url, namespace, timeoutMs: 10_000 });
       onTestFinished(() => state.close());
       const options = { redis: server.url, namespace, pdp: desk.pdpUrl, tokens: tokenOptions };
       const [one, two] = await Promise.all([startDelegationWorker(options), startDelegationWorker(options)]);

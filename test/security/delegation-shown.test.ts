@@ -223,6 +223,30 @@ describe("models", () => {
     expect(desk.provider.requests).toHaveLength(1);
   });
 
+  it("let the provider call a server's tools, where nobody sees it, only by a grant of that", async () => {
+    const server_url = "https://payments.example/mcp";
+    const ask = async (...actions: readonly string[]) =>
+      guardOpenAI(
+        new OpenAI({ apiKey: "x", baseURL: desk.provider.openaiBaseURL, maxRetries: 0 }),
+        await childWith(
+          { ...mini, actions: ["completion", "hosted_tools/mcp"] },
+          { ...REFUNDS, actions, constraints: {} },
+        ),
+        { hostedServers: { [server_url]: "payments" } },
+      ).responses.create({
+        model: "gpt-4o-mini",
+        input: "Hello",
+        tools: [{ type: "mcp", server_label: "payments", server_url }],
+      });
+    expect(await denialOf(ask("tools/call/balance_get"))).toMatchObject({
+      code: "delegation_invalid",
+      hop: { kind: "mcp_payments", action: "initialize" },
+    });
+    expect(desk.provider.requests).toEqual([]);
+    await ask("tools/call/balance_get", "initialize");
+    expect(desk.provider.requests).toHaveLength(1);
+  });
+
   it("are told of no tool that was not granted", async () => {
     const named = (name: string) => ({ type: "function" as const, function: { name, parameters: {} } });
     const client = guardOpenAI(

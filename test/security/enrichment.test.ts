@@ -1,14 +1,17 @@
 import {
   createGuard,
   type AttributeProvider,
+  type Classifier,
   type GuardOptions,
   type Hop,
   type PdpQuery,
   type Session,
 } from "hopguard";
+import { guardFetch } from "hopguard/fetch";
 import { stubPdp } from "hopguard/testing";
-import { describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import * as z from "zod";
+import { serve, type LoopbackServer } from "../../examples/shared/serve";
 import { auditRecorder } from "../support/audit-recorder";
 
 const deploy = (project: string): Hop => ({
@@ -49,10 +52,20 @@ describe("what providers find out", () => {
           name: "directory",
           adds: "principal",
           keys: ["department"],
-          provide: async () => ({ department: "it" }),
+          provide: () => Promise.resolve({ department: "it" }),
         },
-        { name: "registry", adds: "agent", keys: ["trust"], provide: async () => ({ trust: "low" }) },
-        { name: "tracker", adds: "task", keys: ["priority"], provide: async () => ({ priority: "p1" }) },
+        {
+          name: "registry",
+          adds: "agent",
+          keys: ["trust"],
+          provide: () => Promise.resolve({ trust: "low" }),
+        },
+        {
+          name: "tracker",
+          adds: "task",
+          keys: ["priority"],
+          provide: () => Promise.resolve({ priority: "p1" }),
+        },
       ],
       { agents: "principal" },
     );
@@ -80,7 +93,7 @@ describe("what providers find out", () => {
         name: "directory",
         adds: "principal",
         keys: ["department"],
-        provide: async () => ({ department: "it" }),
+        provide: () => Promise.resolve({ department: "it" }),
       },
       { name: "project", provide: () => Promise.reject(new Error("asked without arguments")) },
     ]);
@@ -102,6 +115,72 @@ describe("what providers find out", () => {
     const { session } = await open([provider("c", ["a", "b"]), provider("a"), provider("b")]);
     expect(await codeOf(session)).toBe("allow");
     expect(order).toEqual(["a knows ", "b knows ", "c knows a+b"]);
+  });
+
+  it("is told to those that have asked for it, and to nobody else who happens to be slower", async () => {
+    const known: string[][] = [];
+    const { session } = await open([
+      { name: "quick", provide: () => Promise.resolve("q") },
+      { name: "first", provide: () => new Promise((resolve) => setTimeout(resolve, 10, "f")) },
+      {
+        name: "second",
+        after: ["first"],
+        cache: { per: "hop", ttlMs: 1000 },
+        provide: ({ facts }) => {
+          known.push(Object.keys(facts));
+          return Promise.resolve("s");
+        },
+      },
+    ]);
+    expect(await codeOf(session)).toBe("allow");
+    expect(known).toEqual([["first"]]);
+  });
+
+  it("of one name by two providers is what the later one says, whoever answers first", async () => {
+    const saying = (name: string, ms: number): AttributeProvider => ({
+      name,
+      adds: "principal",
+      keys: ["department"],
+      provide: () => new Promise((resolve) => setTimeout(resolve, ms, { department: name })),
+    });
+    for (const [first, second] of [
+      [0, 20],
+      [20, 0],
+    ] as const) {
+      const { pdp, session } = await open([saying("earlier", first), saying("later", second)]);
+      expect(await codeOf(session)).toBe("allow");
+      expect(pdp.queries[0]?.principal.attr.department).toBe("later");
+    }
+  });
+
+  it("of one principal is not remembered for who the token speaks for next", async () => {
+    let roles = ["engineer"];
+    const audit = auditRecorder();
+    const guard = createGuard({
+      pdp: stubPdp({ rules: [() => true] }),
+      audit,
+      identity: {
+        verify: () =>
+          Promise.resolve({ principal: { id: "u-1", roles }, auth: { method: "jwt", verified: true } }),
+      },
+      enrich: [
+        {
+          name: "limit",
+          cache: { per: "session", ttlMs: 60_000 },
+          provide: ({ principal }) => {
+            asked.push(principal.roles);
+            return Promise.resolve(principal.roles.includes("lead") ? 5000 : 100);
+          },
+        },
+      ],
+    });
+    const asked: (readonly string[])[] = [];
+    const session = await guard.session({ token: "t", agent: { id: "bot" } });
+    await codeOf(session);
+    await codeOf(session);
+    roles = ["lead"];
+    await codeOf(session);
+    expect(asked).toEqual([["engineer"], ["lead"]]);
   });
 
   it("is asked for on every hop, or remembered as long as the provider says, and then for its own question", async () => {
@@ -158,23 +237,37 @@ describe("a provider that", () => {
   const denied: readonly [string, AttributeProvider][] = [
     ["rejects", { name: "p", provide: () => Promise.reject(new Error("db.internal:5432")) }],
     ["is silent", { name: "p", timeoutMs: 20, provide: () => new Promise(() => undefined) }],
-    ["answers nothing", { name: "p", provide: async () => undefined }],
+    ["answers nothing", { name: "p", provide: () => Promise.resolve(undefined) }],
     [
       "answers in another shape",
-      { name: "p", schema: z.object({ id: z.string() }), provide: async () => ({ id: 1 }) },
+      { name: "p", schema: z.object({ id: z.string() }), provide: () => Promise.resolve({ id: 1 }) },
+    ],
+    [
+      "is held against a schema that never answers",
+      {
+        name: "p",
+        timeoutMs: 20,
+        schema: z.unknown().refine(() => new Promise<boolean>(() => undefined)),
+        provide: () => Promise.resolve(1),
+      },
     ],
     [
       "adds what it has not declared",
-      { name: "p", adds: "principal", keys: ["a"], provide: async () => ({ a: 1, roles: ["admin"] }) },
+      {
+        name: "p",
+        adds: "principal",
+        keys: ["a"],
+        provide: () => Promise.resolve({ a: 1, roles: ["admin"] }),
+      },
     ],
-    ["adds no object", { name: "p", adds: "task", keys: ["a"], provide: async () => ["a"] }],
+    ["adds no object", { name: "p", adds: "task", keys: ["a"], provide: () => Promise.resolve(["a"]) }],
     [
       "adds __proto__",
       {
         name: "p",
         adds: "principal",
         keys: ["a"],
-        provide: async () => JSON.parse('{"__proto__":{"a":1}}') as unknown,
+        provide: () => Promise.resolve(JSON.parse('{"__proto__":{"a":1}}') as unknown),
       },
     ],
   ];
@@ -239,6 +332,30 @@ describe("what a request says", () => {
     expect(JSON.stringify([pdp.queries[0], audit.records])).not.toContain("ada@");
   });
 
+  it("is what it means, and not how JSON writes it: escapes and lines hide nothing", async () => {
+    const seen: string[] = [];
+    const patterns: Classifier = {
+      name: "patterns",
+      classify: ({ content }) => {
+        seen.push(content);
+        return /\b[A-Z]{2}\d{2}(?: ?\d{4}){3}/.test(content) ? ["iban"] : [];
+      },
+    };
+    const { pdp, session } = await open([], { classifiers: [patterns] });
+    await session.check(deploy("pay to\nDE89 3704 0044 0532"));
+    expect(dataOf(pdp.queries[0])).toEqual(["iban"]);
+    await session.check({
+      kind: "mcp_deploy",
+      action: "tools/call/start",
+      attr: { arguments: { list: [{ "DE89 3704 0044 0532": true }, 4111111111111111] } },
+    });
+    expect(dataOf(pdp.queries[1])).toEqual(["iban"]);
+    expect(seen).toEqual([
+      "project\npay to\nDE89 3704 0044 0532",
+      "list\nDE89 3704 0044 0532\ntrue\n4111111111111111",
+    ]);
+  });
+
   it.each([
     ["throws", () => Promise.reject(new Error("away"))],
     ["answers no list", () => "personal" as never],
@@ -246,5 +363,71 @@ describe("what a request says", () => {
     const { pdp, session } = await open([], { classifiers: [{ name: "broken", classify }] });
     expect(await codeOf(session)).toBe("enrichment_failed");
     expect(pdp.queries).toEqual([]);
+  });
+});
+
+describe("what a request to a model says is shown to classifiers as the provider will read it", () => {
+  const seen: string[] = [];
+  const classifiers: readonly Classifier[] = [
+    {
+      name: "email",
+      classify: ({ content }) => {
+        seen.push(content);
+        return /\S+@\S+/.test(content) ? ["personal"] : [];
+      },
+    },
+  ];
+  const upstream: string[] = [];
+  let server: LoopbackServer;
+  beforeAll(async () => {
+    server = await serve(async (request) => {
+      upstream.push(await request.text());
+      return Response.json({ id: "file-1", choices: [] });
+    });
+  });
+  afterAll(() => server.stop());
+  beforeEach(() => {
+    seen.length = 0;
+    upstream.length = 0;
+  });
+
+  /** Residency as a policy has it: personal data goes nowhere. */
+  const guarded = async () => {
+    const pdp = stubPdp({
+      rules: [({ resource }) => !JSON.stringify(resource.attr.context).includes("personal")],
+    });
+    const session = await createGuard({ pdp, audit: () => undefined, classifiers }).session({
+      principal: { id: "u-1", roles: ["engineer"] },
+      agent: { id: "bot" },
+    });
+    const fetch = guardFetch(session, { baseURL: `${server.url}/v1` });
+    return (path: string, init: RequestInit) => fetch(`${server.url}/v1${path}`, { method: "POST", ...init });
+  };
+  const headers = { "content-type": "application/json" };
+
+  it("however its JSON is written", async () => {
+    const post = await guarded();
+    const body = (content: string) =>
+      `{"model":"gpt-4o","messages":[{"role":"user","content":"${content}"}]}`;
+    const escaped = await post("/chat/completions", { headers, body: body("ada\\u0040example.org") });
+    expect(escaped.status).toBe(403);
+    expect(upstream).toEqual([]);
+    expect((await post("/chat/completions", { headers, body: body("hello") })).status).toBe(200);
+    expect(seen.at(-1)).toBe("model\ngpt-4o\nmessages\nrole\nuser\ncontent\nhello");
+  });
+
+  it("the lines of a batch's file included", async () => {
+    const post = await guarded();
+    const upload = (content: string): RequestInit => {
+      const request = { model: "gpt-4o", messages: [{ role: "user", content }] };
+      const line = { custom_id: "1", method: "POST", url: "/v1/chat/completions", body: request };
+      const body = new FormData();
+      body.append("purpose", "batch");
+      body.append("file", new File([JSON.stringify(line).replace("@", "\\u0040")], "batch.jsonl"));
+      return { body };
+    };
+    expect((await post("/files", upload("ada@example.org"))).status).toBe(403);
+    expect(upstream).toEqual([]);
+    expect((await post("/files", upload("hello"))).status).toBe(200);
   });
 });

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+  ConfigurationError,
   createGuard,
   memoryState,
   PdpError,
@@ -16,11 +17,11 @@ import { auditRecorder } from "../support/audit-recorder";
 const hop: Hop = { kind: "mcp_payments", action: "tools/list" };
 const allowing = () => stubPdp({ rules: [() => true] });
 
-const openWith = (guard: Guard, task: string | undefined = "T-1"): Promise<Session> =>
+const openWith = (guard: Guard): Promise<Session> =>
   guard.session({
     principal: { id: "u-1", roles: ["clerk"] },
     agent: { id: "bot" },
-    ...(task !== undefined && { task: { id: task } }),
+    task: { id: "T-1" },
   });
 const guardWith = (options: Partial<GuardOptions> = {}): Guard =>
   createGuard({ pdp: allowing(), audit: () => undefined, ...options });
@@ -54,6 +55,53 @@ describe("authority that was withdrawn", () => {
     await expect(ended.visible("payments", ["x"])).rejects.toMatchObject({ denial: { code: "revoked" } });
     expect(await codeOf(other)).toBe("allow");
   });
+});
+
+describe("a session that has ended", () => {
+  const ofOneId = async (guard: Guard) => {
+    const open = () =>
+      guard.session({ id: "s-1", principal: { id: "u-1", roles: ["clerk"] }, agent: { id: "bot" } });
+    return [await open(), await open()] as const;
+  };
+
+  it("stays so, though nobody remembers it any more", async () => {
+    const guard = guardWith();
+    const [ended] = await ofOneId(guard);
+    await ended.end();
+    await guard.restore({ session: "s-1" });
+    expect(await codeOf(ended)).toBe("revoked");
+    await expect(ended.visible("payments", ["x"])).rejects.toMatchObject({ denial: { code: "revoked" } });
+  });
+
+  it("has ended here, though the state did not hear of it", async () => {
+    const state = memoryState();
+    const revoke = () => Promise.reject(new Error("away"));
+    const deaf = { ...state, revocations: { ...state.revocations, revoke }, isRemote: true };
+    const pdp = allowing();
+    const [ended] = await ofOneId(guardWith({ state: deaf, pdp }));
+    await expect(ended.end()).rejects.toThrow("away");
+    expect(await codeOf(ended)).toBe("revoked");
+    expect(pdp.queries).toEqual([]);
+  });
+
+  it("has ended wherever it goes on, whatever time the records are given", async () => {
+    const [ended, same] = await ofOneId(guardWith({ clock: () => new Date(0) }));
+    await ended.end();
+    expect(await codeOf(same)).toBe("revoked");
+  });
+});
+
+describe("a target that nothing can be named like", () => {
+  it.each(["T-1 ", " T-1", "T-1\n", "T\u0000", "", "x".repeat(257), "\ud800"])(
+    "is refused, and not revoked to no effect: %j",
+    async (id) => {
+      const guard = guardWith();
+      for (const kind of ["task", "session", "agent", "principal"]) {
+        await expect(guard.revoke({ [kind]: id })).rejects.toThrow(ConfigurationError);
+      }
+      expect(await guard.revocations()).toEqual([]);
+    },
+  );
 });
 
 describe("tasks that must be registered", () => {
@@ -127,6 +175,62 @@ describe("a call in flight", () => {
     await sleep(900);
     expect(ended.map(({ code }) => code)).toEqual(["policy_denied"]);
     stop();
+  });
+
+  it("ends within a second of a revocation, however long the policy is thought about meanwhile", async () => {
+    const pdp = allowing();
+    const { guard, ended } = await watched({ pdp, recheckEveryMs: 100, timeoutMs: 10_000 });
+    pdp.interrupt(() => new Promise(() => undefined));
+    await sleep(600);
+    expect(pdp.queries).toHaveLength(1);
+    await guard.revoke({ task: "T-1" });
+    await sleep(950);
+    expect(ended.map(({ code }) => code)).toEqual(["revoked"]);
+  });
+
+  it("is asked about as it stands: what is counted already is not counted on top", async () => {
+    const pdp = stubPdp({
+      rules: [
+        ({ resource }) => {
+          const { session, usage } = resource.attr.context as unknown as {
+            session: { steps: number; attempts: Record<string, number> };
+            usage: { task: { calls: number; tokens: number } };
+          };
+          const { attempts, steps } = session;
+          return steps <= 1 && attempts.completion === 1 && usage.task.calls <= 1 && usage.task.tokens <= 100;
+        },
+      ],
+    });
+    const session = await openWith(guardWith({ pdp, usage: {}, recheckEveryMs: 100 }));
+    const hop = {
+      kind: "llm_model",
+      id: "gpt-4o",
+      action: "completion",
+      attr: { request: { max_tokens: 100 } },
+    };
+    expect((await session.check(hop)).effect).toBe("allow");
+    const ended: Denial[] = [];
+    const stop = session.watch(hop, (denial) => ended.push(denial));
+    await sleep(500);
+    stop();
+    expect(pdp.queries.length).toBeGreaterThan(2);
+    expect(ended).toEqual([]);
+  });
+
+  it("is asked about with what it says", async () => {
+    const pdp = stubPdp({
+      rules: [({ resource }) => (resource.attr.context as { data?: unknown[] }).data?.[0] === "public"],
+    });
+    const classifiers = [
+      { name: "c", classify: ({ content }: { content: string }) => (content === "news" ? ["public"] : []) },
+    ];
+    const session = await openWith(guardWith({ pdp, classifiers, recheckEveryMs: 100 }));
+    const ended: Denial[] = [];
+    const stop = session.watch(hop, (denial) => ended.push(denial), { content: "news" });
+    await sleep(500);
+    stop();
+    expect(pdp.queries.length).toBeGreaterThan(1);
+    expect(ended).toEqual([]);
   });
 
   it("ends when nobody can say whether it may go on, and not when it is over", async () => {
@@ -207,6 +311,60 @@ describe("while the PDP is unreachable", () => {
     expect(await codeOf(session)).toBe("pdp_unavailable");
     pdp.interrupt(undefined);
     expect(await codeOf(session)).toBe("allow");
+    pdp.interrupt(away);
+    expect(await codeOf(session)).toBe("allow");
+  });
+
+  it("nothing passes that only the question itself keeps from an answer", async () => {
+    const { pdp, session } = await open({ degraded: { allow: [{ kind: "mcp_payments" }] } });
+    pdp.interrupt((query) =>
+      query.resource.kind === "mcp_payments"
+        ? away()
+        : Promise.resolve({
+            effects: new Map(query.actions.map((action) => [action, "deny"] as const)),
+            matchedPolicies: new Map(),
+            outputs: [],
+            validationErrors: [],
+          }),
+    );
+    expect(await codeOf(session)).toBe("pdp_unavailable");
+    // It goes in a request of its own: what is asked beside the question may be the attacker's, too.
+    const [asked, probe] = pdp.queries;
+    expect(probe?.annotations).not.toBe(asked?.annotations);
+  });
+
+  it("nothing passes that one of two principals was answered about", async () => {
+    const { pdp, session } = await open({
+      degraded: { allow: [{ kind: "mcp_payments" }] },
+      agents: "principal",
+    });
+    pdp.interrupt((query) =>
+      query.principal.id === "bot"
+        ? Promise.resolve({
+            effects: new Map([["tools/list", "allow"]]),
+            matchedPolicies: new Map(),
+            outputs: [],
+            validationErrors: [],
+          })
+        : away(),
+    );
+    expect(await codeOf(session)).toBe("pdp_unavailable");
+  });
+
+  it("a denial is an answer, too: the next outage has its whole time", async () => {
+    const { pdp, session } = await open({ degraded: { allow: [{ kind: "mcp_payments" }], forMs: 50 } });
+    pdp.interrupt(away);
+    expect(await codeOf(session)).toBe("allow");
+    await sleep(80);
+    pdp.interrupt((query) =>
+      Promise.resolve({
+        effects: new Map(query.actions.map((action) => [action, "deny"] as const)),
+        matchedPolicies: new Map(),
+        outputs: [],
+        validationErrors: [],
+      }),
+    );
+    expect(await codeOf(session)).toBe("policy_denied");
     pdp.interrupt(away);
     expect(await codeOf(session)).toBe("allow");
   });

@@ -7,7 +7,7 @@ import type { Order, WorkerOptions, WorkerResult } from "./delegation-workers";
 /** A process of its own with a guard of its own, in which an agent goes on with what it was delegated: see delegation-workers.ts. */
 const { redis, namespace, pdp, tokens } = JSON.parse(process.env.DELEGATION_WORKER ?? "{}") as WorkerOptions;
 
-const state = redisState({ url: redis, namespace });
+const state = redisState({ url: redis, namespace, timeoutMs: 10_000 });
 const records: AuditRecord[] = [];
 const guard = createGuard({
   pdp: cerbos(pdp, { timeoutMs: 10_000 }),
@@ -25,6 +25,11 @@ async function follow(order: Order): Promise<WorkerResult> {
     session = await guard.session({ delegation: order.token, agent: { id: order.agent } });
     return { session: session.id, agent: session.agent, delegation: session.delegation };
   }
+  if (order.order === "close") {
+    await state.close();
+    process.disconnect();
+    return {};
+  }
   const mine = session;
   if (!mine) throw new Error("nothing was taken up");
   if (order.order === "check") {
@@ -38,12 +43,7 @@ async function follow(order: Order): Promise<WorkerResult> {
     const child = await mine.delegate(order.options);
     return { token: await child.delegationToken() };
   }
-  if (order.order === "end") {
-    await mine.end();
-    return {};
-  }
-  await state.close();
-  process.disconnect();
+  await mine.end();
   return {};
 }
 

@@ -28,7 +28,7 @@ export const DELEGATION_POLICIES: readonly Policy[] = [
       rule(["tools/call/refund_issue"], "R.attr.arguments.amount_cents <= 100000.0"),
     ],
   },
-  { kind: "llm_model", rules: [rule(["completion", "list", "hosted_tools/web_search"])] },
+  { kind: "llm_model", rules: [rule(["completion", "list", "hosted_tools/web_search", "hosted_tools/mcp"])] },
   ...AGENTS.map((agent) => ({
     kind: `a2a_${agent}`,
     rules: [

@@ -97,13 +97,16 @@ export function permits(grant: Grant, { kind, id, action, attr }: GrantedHop): b
       const isNamed = names.some(([name = "", rest]) =>
         rest === undefined ? name === action : action.startsWith(name),
       );
-      const prefix = { "tools/list": "tools/", "prompts/list": "prompts/" }[action];
+      const listed = { "tools/list": "tools/", "prompts/list": "prompts/" }[action];
       const isPreparation =
-        prefix === undefined
-          ? action === "initialize" || action === "list"
-          : names.some(
-              ([name = "", rest]) => name.startsWith(prefix) || (rest === "" && prefix.startsWith(name)),
-            );
+        kind === "llm_model"
+          ? action === "list"
+          : kind === "mcp_a" &&
+            (listed === undefined
+              ? action === "initialize"
+              : names.some(
+                  ([name = "", rest]) => name.startsWith(listed) || (rest === "" && listed.startsWith(name)),
+                ));
       if (isPreparation && actions.length > 0) return true;
       const values: Record<string, JsonValue | undefined> = {
         "arguments.v": (attr.arguments as JsonObject).v,

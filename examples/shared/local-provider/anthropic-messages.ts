@@ -29,9 +29,9 @@ export const messages: Endpoint = async (exchange) => {
 /** `POST /v1/messages/count_tokens`. */
 export const messageTokens: Endpoint = (exchange) => {
   requestedModel(exchange);
-  return Response.json({
-    input_tokens: inputTokens(jsonBody(exchange)),
-  } satisfies Anthropic.MessageTokensCount);
+  const { system, messages, tools } = jsonBody(exchange);
+  const input_tokens = countTokens(system) + countTokens(messages) + countTokens(tools);
+  return Response.json({ input_tokens } satisfies Anthropic.MessageTokensCount);
 };
 
 function messageObject(body: JsonObject, model: string, turn: PlayedTurn): WireMessage {
@@ -43,6 +43,7 @@ function messageObject(body: JsonObject, model: string, turn: PlayedTurn): WireM
     input,
     caller: { type: "direct" as const },
   }));
+  const { input, output, reasoning } = turn.usageFor(body.system, body.messages, body.tools);
   return {
     id: newId("msg_"),
     type: "message",
@@ -55,9 +56,9 @@ function messageObject(body: JsonObject, model: string, turn: PlayedTurn): WireM
     container: null,
     diagnostics: null,
     usage: {
-      input_tokens: inputTokens(body),
-      output_tokens: countTokens([turn.text, turn.toolCalls.map(({ json }) => json)]),
-      output_tokens_details: null,
+      input_tokens: input,
+      output_tokens: output,
+      output_tokens_details: { thinking_tokens: reasoning },
       cache_creation: null,
       cache_creation_input_tokens: 0,
       cache_read_input_tokens: 0,
@@ -67,10 +68,6 @@ function messageObject(body: JsonObject, model: string, turn: PlayedTurn): WireM
       speed: null,
     },
   };
-}
-
-function inputTokens({ system, messages, tools }: JsonObject): number {
-  return countTokens(system) + countTokens(messages) + countTokens(tools);
 }
 
 function toolResults(body: JsonObject): ToolResult[] {

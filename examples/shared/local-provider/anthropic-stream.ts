@@ -15,7 +15,12 @@ export async function* messageEvents(
 
 async function* lifecycle(message: WireMessage, turn: PlayedTurn): AsyncGenerator<WireEvent> {
   const { container, stop_reason, stop_sequence, stop_details, usage } = message;
-  const opened = { ...message, content: [], stop_reason: null, usage: { ...usage, output_tokens: 1 } };
+  const opened = {
+    ...message,
+    content: [],
+    stop_reason: null,
+    usage: { ...usage, output_tokens: 1, output_tokens_details: null },
+  };
   yield { type: "message_start", message: opened };
   yield { type: "ping" };
   for (const [index, block] of message.content.entries()) {
@@ -23,8 +28,27 @@ async function* lifecycle(message: WireMessage, turn: PlayedTurn): AsyncGenerato
     for await (const delta of deltas(block, turn)) yield { type: "content_block_delta", index, delta };
     yield { type: "content_block_stop", index };
   }
-  yield { type: "message_delta", delta: { container, stop_reason, stop_sequence, stop_details }, usage };
+  yield {
+    type: "message_delta",
+    delta: { container, stop_reason, stop_sequence, stop_details },
+    usage: usedInAll(usage),
+  };
   yield { type: "message_stop" };
+}
+
+/** Cumulative; it says less than the message's own usage. */
+function usedInAll({
+  input_tokens,
+  output_tokens,
+  output_tokens_details,
+  cache_creation_input_tokens,
+  cache_read_input_tokens,
+  server_tool_use,
+}: Anthropic.Usage): Anthropic.MessageDeltaUsage {
+  return {
+    ...{ input_tokens, output_tokens, output_tokens_details },
+    ...{ cache_creation_input_tokens, cache_read_input_tokens, server_tool_use },
+  };
 }
 
 function emptied(block: Block): Block {

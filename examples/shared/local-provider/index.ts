@@ -1,6 +1,6 @@
 export type { Catalogue } from "./models";
 export type { FormField, RecordedRequest } from "./recorded-request";
-export type { ToolCall, ToolResult, Turn, TurnRequest, WireApi } from "./script";
+export type { ToolCall, ToolResult, Turn, TurnRequest, TurnUsage, WireApi } from "./script";
 export {
   startLocalProvider,
   type Interception,

@@ -2,16 +2,7 @@ import type OpenAI from "openai";
 import { jsonBody, requestedModel, type Endpoint } from "./endpoint";
 import type { PlayedCall, PlayedTurn, ToolResult } from "./script";
 import { sseResponse, type ServerSentEvent } from "./sse";
-import {
-  countTokens,
-  isObject,
-  newId,
-  objectsIn,
-  stringOr,
-  textOf,
-  unixSeconds,
-  type JsonObject,
-} from "./wire";
+import { isObject, newId, objectsIn, stringOr, textOf, unixSeconds, type JsonObject } from "./wire";
 
 type Chunk = OpenAI.ChatCompletionChunk;
 type Choice = Chunk["choices"][number];
@@ -86,10 +77,15 @@ function finishReason({ toolCalls }: PlayedTurn): "stop" | "tool_calls" {
   return toolCalls.length > 0 ? "tool_calls" : "stop";
 }
 
-function usageOf(body: JsonObject, { text, toolCalls }: PlayedTurn): OpenAI.CompletionUsage {
-  const prompt_tokens = countTokens(body.messages) + countTokens(body.tools);
-  const completion_tokens = countTokens(text ?? "") + countTokens(toolCalls.map(({ json }) => json).join());
-  return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
+function usageOf({ messages, tools }: JsonObject, turn: PlayedTurn): OpenAI.CompletionUsage {
+  const { input, output, reasoning } = turn.usageFor(messages, tools);
+  return {
+    prompt_tokens: input,
+    completion_tokens: output,
+    total_tokens: input + output,
+    prompt_tokens_details: { cached_tokens: 0, audio_tokens: 0 },
+    completion_tokens_details: { reasoning_tokens: reasoning, audio_tokens: 0 },
+  };
 }
 
 function toolName(tool: JsonObject): string {

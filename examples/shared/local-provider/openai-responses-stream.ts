@@ -27,8 +27,13 @@ export async function* responseEvents(
 }
 
 async function* lifecycle(response: ResponseObject, turn: PlayedTurn): AsyncGenerator<WireEvent> {
-  const { usage: _counted, ...uncounted } = response;
-  const opened: ResponseObject = { ...uncounted, status: "in_progress", completed_at: null, output: [] };
+  const opened: ResponseObject = {
+    ...response,
+    status: "in_progress",
+    completed_at: null,
+    output: [],
+    usage: null,
+  };
   yield { type: "response.created", response: opened };
   yield { type: "response.in_progress", response: opened };
   for (const [index, item] of response.output.entries()) yield* itemEvents(index, item, turn);

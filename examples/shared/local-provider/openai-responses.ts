@@ -4,11 +4,13 @@ import { keptUnder } from "./kept";
 import { responseEvents } from "./openai-responses-stream";
 import type { PlayedTurn, ToolResult } from "./script";
 import { sseResponse } from "./sse";
-import { countTokens, newId, objectsIn, stringOr, textOf, unixSeconds, type JsonObject } from "./wire";
+import { newId, objectsIn, stringOr, textOf, unixSeconds, type JsonObject } from "./wire";
 
 /** The object on the wire; `output_text` is what the SDK adds to it. */
-export type ResponseObject = Omit<OpenAI.Responses.Response, "output_text" | "output"> & {
+export type ResponseObject = Omit<OpenAI.Responses.Response, "output_text" | "output" | "usage"> & {
   readonly output: readonly OutputItem[];
+  /** Null until the response is complete. */
+  readonly usage: OpenAI.Responses.ResponseUsage | null;
 };
 
 /** An item of the model's output. */
@@ -85,15 +87,17 @@ function outputItems({ text, toolCalls }: PlayedTurn): OutputItem[] {
   return [{ type: "message", id: newId("msg_"), role: "assistant", status: "completed", content }, ...calls];
 }
 
-function usageOf(body: JsonObject, { text, toolCalls }: PlayedTurn): OpenAI.Responses.ResponseUsage {
-  const input_tokens = countTokens(body.input) + countTokens(body.instructions) + countTokens(body.tools);
-  const output_tokens = countTokens(text ?? "") + countTokens(toolCalls.map(({ json }) => json).join());
+function usageOf(
+  { input: asked, instructions, tools }: JsonObject,
+  turn: PlayedTurn,
+): OpenAI.Responses.ResponseUsage {
+  const { input, output, reasoning } = turn.usageFor(asked, instructions, tools);
   return {
-    input_tokens,
+    input_tokens: input,
     input_tokens_details: { cached_tokens: 0, cache_write_tokens: 0 },
-    output_tokens,
-    output_tokens_details: { reasoning_tokens: 0 },
-    total_tokens: input_tokens + output_tokens,
+    output_tokens: output,
+    output_tokens_details: { reasoning_tokens: reasoning },
+    total_tokens: input + output,
   };
 }
 

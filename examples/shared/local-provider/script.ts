@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RecordedRequest } from "./recorded-request";
-import { newId } from "./wire";
+import { countTokens, newId } from "./wire";
 
 /** The wire format that a turn is asked for in. */
 export type WireApi = "openai-chat" | "openai-responses" | "anthropic-messages";
@@ -34,11 +34,21 @@ export interface ToolCall {
   readonly arguments: unknown;
 }
 
+/** What a turn has used, in tokens, as the provider says it. */
+export interface TurnUsage {
+  readonly input: number;
+  readonly output: number;
+  /** Among the output. */
+  readonly reasoning: number;
+}
+
 /** What the model says. Neither text nor tool calls: it says nothing. */
 export interface Turn {
   readonly text?: string;
   /** Several are parallel calls of one turn. */
   readonly toolCalls?: readonly ToolCall[];
+  /** Default: a token for four characters of what was sent and of what the model says, and no reasoning. */
+  readonly usage?: Partial<TurnUsage>;
   /** Milliseconds before each delta of a stream. Default: the provider's option. */
   readonly deltaDelayMs?: number;
   /** Into how many deltas a stream cuts each text and each call's arguments. Default: the provider's option. */
@@ -55,6 +65,8 @@ export interface Pace {
 export interface PlayedTurn {
   readonly text: string | undefined;
   readonly toolCalls: readonly PlayedCall[];
+  /** What the turn has used, given what of the request a model reads. */
+  readonly usageFor: (...sent: readonly unknown[]) => TurnUsage;
   /** Yields a text piece by piece, at the turn's pace; nothing for an empty one. */
   readonly cut: (text: string) => AsyncIterable<string>;
 }
@@ -67,14 +79,23 @@ export interface PlayedCall extends ToolCall {
 
 /** Prepares a turn for the wire. The prefix of the calls' ids is the provider's: `call_` or `toolu_`. */
 export function playTurn(turn: Turn, pace: Pace, idPrefix: string): PlayedTurn {
-  const { deltaDelayMs = pace.deltaDelayMs, deltas = pace.deltas } = turn;
+  const { text, usage, deltaDelayMs = pace.deltaDelayMs, deltas = pace.deltas } = turn;
+  const toolCalls = (turn.toolCalls ?? []).map((call) => ({
+    ...call,
+    id: newId(idPrefix),
+    json: typeof call.arguments === "string" ? call.arguments : JSON.stringify(call.arguments),
+  }));
+  const tokensOf = (parts: readonly unknown[]): number =>
+    parts.map(countTokens).reduce((sum, tokens) => sum + tokens, 0);
   return {
-    text: turn.text,
-    toolCalls: (turn.toolCalls ?? []).map((call) => ({
-      ...call,
-      id: newId(idPrefix),
-      json: typeof call.arguments === "string" ? call.arguments : JSON.stringify(call.arguments),
-    })),
+    text,
+    toolCalls,
+    usageFor: (...sent) => ({
+      input: tokensOf(sent),
+      output: tokensOf([text, ...toolCalls.map(({ json }) => json)]),
+      reasoning: 0,
+      ...usage,
+    }),
     async *cut(text) {
       // By code point: a half of a surrogate pair does not survive UTF-8.
       const characters = Array.from(text);

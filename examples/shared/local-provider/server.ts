@@ -41,6 +41,8 @@ export interface LocalProvider extends AsyncDisposable {
   readonly anthropicBaseURL: string;
   /** Every request that arrived, oldest first. */
   readonly requests: readonly RecordedRequest[];
+  /** How many of them the client has given up before the answer's end. */
+  readonly abortedRequests: number;
   /** Forgets the requests that arrived so far. */
   reset(): void;
   /** Closes the server and every open stream. */
@@ -50,10 +52,13 @@ export interface LocalProvider extends AsyncDisposable {
 /** Starts a model provider on loopback that speaks the wire formats of OpenAI and Anthropic. */
 export async function startLocalProvider(options: LocalProviderOptions = {}): Promise<LocalProvider> {
   const requests: RecordedRequest[] = [];
+  // Whole requests: the signal of one that nobody holds may never abort.
+  const received: Request[] = [];
   const kept = nothingKept();
   const server = await serve(async (incoming) => {
     const request = await recordRequest(incoming);
     requests.push(request);
+    received.push(incoming);
     const interception = await options.intercept?.(request);
     const { origin } = new URL(incoming.url);
     return interception === undefined ? respond(request, options, kept, origin) : intercepted(interception);
@@ -63,7 +68,13 @@ export async function startLocalProvider(options: LocalProviderOptions = {}): Pr
     openaiBaseURL: `${server.url}/v1`,
     anthropicBaseURL: server.url,
     requests,
-    reset: () => void requests.splice(0),
+    get abortedRequests() {
+      return received.filter(({ signal }) => signal.aborted).length;
+    },
+    reset: () => {
+      requests.length = 0;
+      received.length = 0;
+    },
     stop: () => server.stop(),
     [Symbol.asyncDispose]: () => server.stop(),
   };

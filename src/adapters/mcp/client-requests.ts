@@ -1,5 +1,6 @@
-import { AuthorizationDeniedError } from "../../core/errors";
+import { AuthorizationDeniedError, denialError } from "../../core/errors";
 import { isJsonObject } from "../../core/json";
+import type { SettledOutcome } from "../../core/decision";
 import type { Denial, DenyDecision, HopSnapshot } from "../../index";
 import type { JointAllow } from "../shared/joint-decision";
 import { withAssertion } from "./carried-assertion";
@@ -77,13 +78,16 @@ export class ClientRequests {
       return;
     }
     asked.state = "sent";
-    if (decision) this.#watch(asked, decision);
+    const withdrawn = decision && this.#watch(asked, decision);
     try {
       const sent = withCheckedArguments(request, decision?.hop);
       const message = decision?.signed === undefined ? sent : withAssertion(sent, decision.signed);
-      await this.wire.send(message, this.resumptions.observe(request, options));
+      const observed = this.resumptions.observe(request, options);
+      await this.wire.send(message, withdrawn ? endingWith(withdrawn, observed) : observed);
     } catch (error) {
-      this.#forget(asked);
+      // The client has the denial already.
+      if (withdrawn?.aborted) return;
+      this.#forget(asked, "failed");
       throw error;
     }
   }
@@ -172,7 +176,8 @@ export class ClientRequests {
   }
 
   /** Authority that is withdrawn ends a call that is under way: the client is told, and the server that nobody waits any more. */
-  #watch(asked: Asked, allowed: JointAllow): void {
+  #watch(asked: Asked, allowed: JointAllow): AbortSignal {
+    const withdrawal = new AbortController();
     asked.allowed = allowed;
     this.wire.allowed();
     asked.stopWatch = allowed.watch((denial) => {
@@ -181,7 +186,9 @@ export class ClientRequests {
       this.#forget(asked);
       this.wire.deliver(denialAnswer(request, denial));
       this.wire.send(cancellation(request.id)).catch((error: unknown) => this.wire.report(error));
+      withdrawal.abort(denialError(denial));
     });
+    return withdrawal.signal;
   }
 
   async #denialFor({ method }: JsonRpcRequest, error: unknown): Promise<Denial> {
@@ -193,13 +200,22 @@ export class ClientRequests {
     return this.#asked.get(asked.request.id) === asked;
   }
 
-  #forget(asked: Asked): void {
+  #forget(asked: Asked, outcome: SettledOutcome = "unknown"): void {
     if (this.#isUnderWay(asked)) this.#asked.delete(asked.request.id);
     asked.stopWatch?.();
-    // What has no end that anybody saw was not done. Where an answer has settled it, this changes nothing.
-    asked.allowed?.settle("failed");
+    // Where an answer has settled it, this changes nothing.
+    asked.allowed?.settle(outcome);
     asked.controller.abort();
   }
+}
+
+/** The server of revision 2026-07-28 takes the end of a request's own connection for its cancellation, and nothing else. */
+function endingWith(withdrawn: AbortSignal, options: SendOptions): SendOptions {
+  const { requestSignal } = options;
+  return {
+    ...options,
+    requestSignal: requestSignal ? AbortSignal.any([requestSignal, withdrawn]) : withdrawn,
+  };
 }
 
 /** What was checked is what is sent, defaults and coercions of a schema included. */

@@ -1,7 +1,13 @@
 import { isJsonObject } from "../../core/json";
 import { refusalForServer } from "./denial-message";
 import type { JointAllow } from "../shared/joint-decision";
-import { isSuccess, type JsonRpcRequest, type JsonRpcResponse, type RequestId } from "./json-rpc";
+import {
+  cancellation,
+  isSuccess,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  type RequestId,
+} from "./json-rpc";
 import { SERVER_REQUESTS } from "./methods";
 import { unsupported } from "./question";
 import type { Knowledge } from "./questions";
@@ -12,8 +18,9 @@ import type { Wire } from "./wire";
 /** A request that the client has been asked. */
 interface Delivered {
   readonly request: JsonRpcRequest;
-  /** Absent where nothing had to be decided. */
+  /** Absent where nothing had to be decided; likewise the watch. */
   readonly allowed?: JointAllow;
+  readonly stopWatch?: () => void;
 }
 
 /** What the server has asked of the client: decided before the client learns of it. */
@@ -43,7 +50,8 @@ export class ServerRequests {
         this.#asked.delete(id);
         return this.wire.send(refusalForServer(id));
       }
-      delivered = { request, allowed: decision };
+      const stopWatch = decision.watch(() => this.#withdraw(id));
+      delivered = { request, allowed: decision, stopWatch };
     }
     this.#asked.set(id, delivered);
     this.wire.deliver(request, extra);
@@ -54,11 +62,19 @@ export class ServerRequests {
     const asked = this.#asked.get(id);
     this.#asked.delete(id);
     if (!(asked instanceof AbortController)) {
-      asked?.allowed?.settle("failed");
+      asked?.stopWatch?.();
+      asked?.allowed?.settle("unknown");
       return false;
     }
     asked.abort();
     return true;
+  }
+
+  /** Authority was withdrawn while the client was at it: nothing that it still says reaches the server. */
+  #withdraw(id: RequestId): void {
+    this.cancel(id);
+    this.wire.deliver(cancellation(id));
+    this.wire.send(refusalForServer(id)).catch((error: unknown) => this.wire.report(error));
   }
 
   /** Sends the client's answer to a request that it was asked. */
@@ -69,6 +85,7 @@ export class ServerRequests {
       return;
     }
     this.#asked.delete(response.id);
+    asked.stopWatch?.();
     asked.allowed?.settle(isSuccess(response) ? "done" : "failed");
     await this.wire.send(this.#withOwnTasks(asked.request, response), options);
   }

@@ -1,5 +1,5 @@
 import type { CheckOptions } from "../../core/context";
-import type { DenyDecision } from "../../core/decision";
+import type { DenyDecision, SettledOutcome } from "../../core/decision";
 import type { Denial } from "../../core/denial";
 import type { Hop, HopSnapshot } from "../../core/hop";
 import type { Session } from "../../core/session";
@@ -16,15 +16,15 @@ export interface JointAllow {
   readonly effect: "allow";
   /** The first hop, which is the call itself. */
   readonly hop: HopSnapshot;
-  /** Says how the call has gone, for all of its hops. What was used was used by the first. */
-  settle(outcome: "done" | "failed", usage?: TokenUsage): void;
+  /** Says how the call has gone, for all of its hops. What was used was used by the first; where nobody says it, all that was reserved stands. */
+  settle(outcome: SettledOutcome, usage?: TokenUsage): void;
   /** The signed word on the first, as `AllowDecision` has it. */
   assertion(audience: string): Promise<string>;
   /** Watches over all of them; see {@link Session.watch}. */
   watch(end: (denial: Denial) => void): () => void;
 }
 
-const NOTHING_USED: TokenUsage = { input_tokens: 0, output_tokens: 0 };
+export const NOTHING_USED: TokenUsage = { input_tokens: 0, output_tokens: 0 };
 
 /**
  * Decides hops that stand or fall together, such as a tool and the tool that it calls: asked at once, so that the checks share a request. Of
@@ -43,18 +43,24 @@ export async function checkTogether(
   }
   const [first, ...others] = allowed;
   if (!first) return undefined;
+  // Of a call, and so of all of its hops.
+  const content = questions[0]?.options.content;
   return {
     effect: "allow",
     hop: first.hop,
     assertion: (audience) => first.assertion(audience),
     settle: (outcome, usage) => {
-      first.settle(outcome, usage);
-      for (const decision of others) decision.settle(outcome, NOTHING_USED);
+      // Amounts, even of nothing, would make a call of what has failed.
+      const said = outcome === "failed" ? undefined : usage;
+      first.settle(outcome, said);
+      for (const decision of others) decision.settle(outcome, said && NOTHING_USED);
     },
+    // As they were checked: what a schema made of the arguments is what runs.
     watch: (end) =>
       session.watch(
-        questions.map(({ hop }) => hop),
+        allowed.map(({ hop }) => hop),
         end,
+        content === undefined ? {} : { content },
       ),
   };
 }

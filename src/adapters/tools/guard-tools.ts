@@ -67,7 +67,7 @@ async function runWatched(
   });
   try {
     const result = await Promise.race([run(withSignal(rest, controller.signal)), withdrawn]);
-    allowed.settle(result instanceof AuthorizationDeniedError ? "failed" : "done");
+    allowed.settle(result instanceof AuthorizationDeniedError ? "unknown" : "done");
     return result;
   } catch (error) {
     allowed.settle("failed");

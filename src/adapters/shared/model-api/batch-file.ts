@@ -69,9 +69,9 @@ async function readLines(
   bytes: Uint8Array,
   signal: AbortSignal | undefined,
 ): Promise<ModelCall> {
-  // Lines that differ only in length are one question: what a batch uses up is not counted.
+  // Lines that differ only in length are one question.
   const ofALine = { ...context, countsUsage: false };
-  const calls = new CollectedCalls();
+  const calls = new CollectedCalls(context.countsUsage);
   const seen = new Set<string>();
   let runsAt: string | undefined;
   let nextTurn = BYTES_A_TURN;
@@ -91,6 +91,7 @@ async function readLines(
           value: body,
           text: "",
         }),
+        end - start,
       );
     } catch (error) {
       throw inLine(error, number);

@@ -6,6 +6,7 @@ import { modelHops } from "./model-hops";
 import { scanRequest } from "./request-scan";
 import type { RoutedRequest } from "./routes";
 import { UnsupportedRequestError } from "./unsupported-request";
+import { forNone } from "./usage/estimate";
 
 /**
  * Anthropic's batches carry whole requests; each is decided like one that is sent by itself.
@@ -17,12 +18,15 @@ export function readBatch(context: CallContext, { route }: RoutedRequest, batch:
   if (!Array.isArray(requests) || requests.length === 0) {
     throw new UnsupportedRequestError("A batch without requests names no model.");
   }
-  const calls = new CollectedCalls();
+  const { countsUsage } = context;
+  const calls = new CollectedCalls(countsUsage);
+  const ofOne = { ...context, countsUsage: false };
   const envelopes = (requests as readonly JsonValue[]).map((request) => {
     if (!isJsonObject(request) || !isJsonObject(request.params))
       throw new UnsupportedRequestError("A request of the batch has no params.");
     const { params, ...envelope } = request;
-    calls.add(readModelCall(context, { route }, { kind: "json", value: params, text: "" }));
+    const length = countsUsage ? JSON.stringify(params).length : 0;
+    calls.add(readModelCall(ofOne, { route }, { kind: "json", value: params, text: "" }), length);
     return envelope;
   });
   const { models, tools, hosted, hostedServers, stored } = scanRequest({ ...batch, requests: envelopes });
@@ -77,10 +81,15 @@ export function readRun(
 }
 
 /** What is done with the outcome of an earlier call is decided by the models that it ran on. Asking after it is not counted as another one. */
-export function followUp({ model, action, hops }: ModelCall, method: string): ModelCall {
+export function followUp(
+  { countsUsage }: CallContext,
+  { model, action, hops }: ModelCall,
+  method: string,
+): ModelCall {
   const runs = hops.filter((hop) => hop.kind === "llm_model" && hop.action === action);
-  const first = new Map(runs.toReversed().map((hop) => [hop.id, hop]));
-  return { model, action, hops: [...first.values()], declared: undefined, isLookUp: method === "GET" };
+  const first = [...new Map(runs.toReversed().map((hop) => [hop.id, hop])).values()];
+  const asked = countsUsage ? first.map(forNone) : first;
+  return { model, action, hops: asked, declared: undefined, isLookUp: method === "GET" };
 }
 
 function modelsOf({ action, hops }: ModelCall): readonly (string | undefined)[] {

@@ -1,19 +1,37 @@
 import type { Hop } from "../../../core/hop";
 import type { ModelCall } from "./model-call";
 import type { DeclaredTool } from "./request-scan";
+import { forRequests } from "./usage/estimate";
+
+/** Requests that are alike. */
+interface Alike {
+  readonly hop: Hop;
+  requests: number;
+  /** Characters. */
+  length: number;
+}
 
 /**
  * Many requests as one. Checks of one model cannot share a request to the PDP, so what is alike is asked about once, and fifty thousand lines
- * leave no more behind than what is different in them.
+ * leave no more behind than what is different in them, and how many there are of each.
  */
 export class CollectedCalls {
-  readonly #hops = new Map<string, Hop>();
+  readonly #alike = new Map<string, Alike>();
   readonly #tools = new Map<string, DeclaredTool>();
   #model = "";
 
-  add({ model, hops, declared }: ModelCall): void {
-    if (this.#hops.size === 0) this.#model = model;
-    for (const hop of hops) this.#hops.set(JSON.stringify(hop), hop);
+  constructor(private readonly countsUsage: boolean) {}
+
+  /** @param length characters of the request, which is left out of its hops. */
+  add({ model, hops, declared }: ModelCall, length: number): void {
+    if (this.#alike.size === 0) this.#model = model;
+    for (const hop of hops) {
+      const key = JSON.stringify(hop);
+      const alike = this.#alike.get(key) ?? { hop, requests: 0, length: 0 };
+      alike.requests++;
+      alike.length += length;
+      this.#alike.set(key, alike);
+    }
     for (const tool of withoutDeclarations(declared?.tools ?? [])) this.#tools.set(tool.name, tool);
   }
 
@@ -21,7 +39,9 @@ export class CollectedCalls {
     return {
       model: this.#model,
       action,
-      hops: [...this.#hops.values()],
+      hops: [...this.#alike.values()].map(({ hop, requests, length }) =>
+        this.countsUsage ? forRequests(hop, requests, length) : hop,
+      ),
       declared: { tools: [...this.#tools.values()], chosenTools: new Set() },
     };
   }

@@ -2,7 +2,7 @@ import type { CheckOptions } from "../../../core/context";
 import { AuthorizationDeniedError } from "../../../core/errors";
 import type { Hop } from "../../../core/hop";
 import type { Session } from "../../../core/session";
-import { checkTogether, type JointAllow } from "../joint-decision";
+import { checkTogether, NOTHING_USED, type JointAllow } from "../joint-decision";
 
 /** As many as share a request to the PDP. More at once, of one model, would outlast its deadline. */
 const TOGETHER = 50;
@@ -34,7 +34,7 @@ export async function decideHops(
     ...first,
     settle: (outcome, usage) => {
       first.settle(outcome, usage);
-      for (const other of others) other.settle(outcome, { input_tokens: 0, output_tokens: 0 });
+      for (const other of others) other.settle(outcome, usage && NOTHING_USED);
     },
   };
 }

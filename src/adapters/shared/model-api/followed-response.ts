@@ -1,3 +1,4 @@
+import type { SettledOutcome } from "../../../core/decision";
 import type { Denial } from "../../../core/denial";
 import { denialError } from "../../../core/errors";
 import type { JointAllow } from "../joint-decision";
@@ -8,6 +9,8 @@ export class CallUnderWay {
   /** Aborts the request to the provider, with the denial's error, when authority is withdrawn. */
   readonly signal: AbortSignal;
   #denial: Denial | undefined;
+  /** Lets go of the caller's signal, which may outlive very many calls. */
+  readonly #over = new AbortController();
   readonly #stopWatch: () => void;
 
   constructor(
@@ -27,10 +30,9 @@ export class CallUnderWay {
     return this.#denial;
   }
 
-  /** The request has failed: nothing was used, as far as anybody knows. */
+  /** There was no answer. A request that was given up may have been served all the same. */
   failed(): void {
-    this.#stopWatch();
-    this.allowed.settle("failed");
+    this.#end(this.signal.aborted ? "unknown" : "failed");
   }
 
   /** The same response, whose body ends with the denial's error when authority is withdrawn, and is read along for what was used. */
@@ -51,18 +53,20 @@ export class CallUnderWay {
     const { signal } = this;
     return new ReadableStream<Uint8Array>({
       start: (controller) => {
+        // Whoever gives up may never read on.
         const end = (): void => {
-          if (!this.#denial) return;
+          this.#end("unknown", usage);
           controller.error(signal.reason);
           reader.cancel(signal.reason).catch(() => undefined);
-          this.#end("done");
         };
-        signal.addEventListener("abort", end, { once: true });
+        // It may have been given up, or withdrawn, since the provider began to answer.
+        if (signal.aborted) end();
+        else signal.addEventListener("abort", end, { once: true, signal: this.#over.signal });
       },
       pull: async (controller) => {
         try {
           const { done, value } = await reader.read();
-          if (this.#denial) return;
+          if (signal.aborted) return;
           if (value) {
             usage.read(value);
             controller.enqueue(value);
@@ -71,20 +75,22 @@ export class CallUnderWay {
           controller.close();
           this.#end("done", usage);
         } catch (error) {
-          this.#end("done");
-          if (!this.#denial) controller.error(error);
+          this.#end("unknown", usage);
+          controller.error(error);
         }
       },
       cancel: async (reason) => {
-        this.#end("done");
+        // Some SDKs go once they have read `[DONE]`, and do not wait for the end of the connection.
+        this.#end(usage.isOver ? "done" : "unknown", usage);
         await reader.cancel(reason);
       },
     });
   }
 
   /** An answer that has begun was paid for. What it did not say that it used, cut short or silent, stays as it was reserved. */
-  #end(outcome: "done" | "failed", usage?: UsageReader): void {
+  #end(outcome: SettledOutcome, usage?: UsageReader): void {
     this.#stopWatch();
+    this.#over.abort();
     this.allowed.settle(outcome, usage?.end());
   }
 }

@@ -16,10 +16,12 @@ import type { DeclaredTool } from "./request-scan";
 import { readOutgoing, type OutgoingRequest } from "./outgoing-request";
 import { readRequest, type ReadRequest } from "./read-request";
 import { rememberCreated } from "./remember-created";
+import { contentOf } from "./request-content";
 import { readBody, sendable, UnreadableBodyError, type CheckedBody } from "./request-body";
 import { resolveRoute, type ResolvedRequest } from "./resolve-route";
 import { UnsupportedRequestError } from "./unsupported-request";
 import { askForUsage, withoutUsageChunk } from "./usage/ask-for-usage";
+import { forNone } from "./usage/estimate";
 
 /** A function with the calling convention of the global `fetch`. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
@@ -115,19 +117,17 @@ export function guardedFetch({
     const read = await readRequest(context, routed, method, given, signal);
     const { call, body } = read;
     const { isLookUp: lookUp = false } = call;
-    const content = contentOf(body);
     // All at once, so that the checks share a request to the PDP.
-    const [hidden, decision] = await Promise.all([
-      hiddenTools(guard, session, call.declared?.tools ?? [], signal),
-      decideHops(session, call.hops, {
-        ...(signal && { signal }),
-        ...(content !== undefined && { content }),
-        lookUp,
-      }),
-    ]);
+    const hiding = hiddenTools(guard, session, call.declared?.tools ?? [], signal);
+    hiding.catch(() => undefined);
+    const content = contentOf(body);
+    // The lines of a batch's file are reserved for when they are run.
+    const runsNothing = routed.route.kind === "upload" || RUN_NOTHING.has(call.action);
+    const hops = session.countsUsage && runsNothing ? call.hops.map(forNone) : call.hops;
+    const decision = await decideHops(session, hops, { ...(signal && { signal }), content, lookUp });
     if (!decision) throw new UnsupportedRequestError("The request is no hop that could be decided.");
     try {
-      const shown = await withoutHidden(read, hidden, outgoing);
+      const shown = await withoutHidden(read, await hiding, outgoing);
       const asking = session.countsUsage ? askingForUsage(shown.body, outgoing) : undefined;
       const assertion = lookUp ? undefined : await assertionOf(decision);
       return {
@@ -151,8 +151,9 @@ export function guardedFetch({
   }
 
   /** The body of a chat stream that asks what the answer has used; `undefined` where it needs no asking. */
-  function askingForUsage(body: CheckedBody, { url }: OutgoingRequest): CheckedBody | undefined {
-    if (guard.streamUsage === "leave" || body.kind !== "json" || answerFormat(guard.api, url) !== "chat")
+  function askingForUsage(body: CheckedBody, outgoing: OutgoingRequest): CheckedBody | undefined {
+    const isChat = answerFormat(guard.api, outgoing.url) === "chat";
+    if (guard.streamUsage === "leave" || body.kind !== "json" || !isChat || isSigned(outgoing))
       return undefined;
     const value = askForUsage(body.value);
     return value && { kind: "json", value, text: JSON.stringify(value) };
@@ -161,16 +162,15 @@ export function guardedFetch({
   async function withoutHidden(
     read: ReadRequest,
     hidden: readonly DeclaredTool[],
-    { headers }: OutgoingRequest,
+    outgoing: OutgoingRequest,
   ): Promise<ReadRequest> {
     const { call, body } = read;
     const [first] = hidden;
     if (!first) return read;
     const chosen = hidden.find(({ name }) => call.declared?.chosenTools.has(name));
     if (chosen) return refuse(call, `The request's tool_choice names the tool "${chosen.name}"`);
-    // A signed request cannot be changed, and a single declaration cannot be taken out.
-    const fixed =
-      hidden.some(({ list }) => list === undefined) || headers.get("authorization")?.startsWith("AWS4-");
+    // A single declaration cannot be taken out.
+    const fixed = hidden.some(({ list }) => list === undefined) || isSigned(outgoing);
     if (fixed || body.kind !== "json" || guard.hiddenTools === "deny") {
       return refuse(call, `The request declares the tool "${first.name}"`);
     }
@@ -235,9 +235,10 @@ export function guardedFetch({
   }
 }
 
-/** What classifiers look at: the body's text, or the fields of a form. */
-function contentOf(body: CheckedBody): string | undefined {
-  if (body.kind === "json") return body.text;
-  if (body.kind === "none") return undefined;
-  return [...body.form.values()].filter((value) => typeof value === "string").join("\n");
+/** Of a model that is only shown, and of tokens that are only counted. */
+const RUN_NOTHING: ReadonlySet<string> = new Set(["list", "count_tokens"]);
+
+/** What is signed cannot be changed. */
+function isSigned({ headers }: OutgoingRequest): boolean {
+  return headers.get("authorization")?.startsWith("AWS4-") ?? false;
 }

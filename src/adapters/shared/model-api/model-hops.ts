@@ -4,12 +4,14 @@ import { storedModel } from "./main-model";
 import { sameUrl, type ModelGuard } from "./options";
 import type { RequestScan } from "./request-scan";
 import { UnsupportedRequestError } from "./unsupported-request";
+import { demandOf, estimateOf } from "./usage/estimate";
 
 /**
  * Every hop that a request to a model is: each model that it names, each tool that runs at the provider, each MCP server that the provider
  * calls.
  *
  * @throws {UnsupportedRequestError} for an MCP server that the option `hostedServers` does not name.
+ * @throws {UnreadableBodyError} for a limit that is no number.
  */
 export function modelHops(
   guard: ModelGuard,
@@ -27,8 +29,8 @@ export function modelHops(
   });
   if (!request) return [hopTo(model, action, { request: {} })];
 
-  const { body, scan } = request;
-  const facts = { ...requestFacts(body, scan), ...usageFacts(request) };
+  const { body, scan, length } = request;
+  const facts = { ...requestFacts(body, scan), ...(length !== undefined && estimateOf(length)) };
   const stored = scan.stored.map((object) => storedModel(guard, object));
   return [
     ...[...new Set([model, ...scan.models, ...stored])].map((id) => hopTo(id, action, { request: facts })),
@@ -50,31 +52,15 @@ export function modelHops(
 /** `R.attr.request`: what policies may want to know of a request, and none of what it says. */
 function requestFacts(body: JsonObject, { tools, hosted }: RequestScan): JsonObject {
   const messages = [body.messages, body.input].find(Array.isArray) as readonly JsonValue[] | undefined;
-  const limits = [body.max_completion_tokens, body.max_output_tokens, body.max_tokens].filter(
-    (value) => typeof value === "number",
-  );
   return {
     stream: body.stream === true,
-    // The largest: nobody knows which of several a provider goes by.
-    ...(limits.length > 0 && { max_tokens: Math.max(...limits) }),
+    ...demandOf(body),
     message_count:
       messages?.length ?? (typeof body.input === "string" || typeof body.prompt === "string" ? 1 : 0),
     tools: tools.map(({ name }) => name),
     hosted_tools: hosted.map(({ type }) => type),
     ...(Array.isArray(body.modalities) && { modalities: body.modalities }),
     ...continued(body),
-  };
-}
-
-/** About as many as English takes. Other scripts take fewer; what is reserved is an estimate, and gives way to what the provider says. */
-const CHARACTERS_A_TOKEN = 4;
-
-/** What reservations go by. */
-function usageFacts({ body, length }: { readonly body: JsonObject; readonly length?: number }): JsonObject {
-  if (length === undefined) return {};
-  return {
-    estimated_input_tokens: Math.ceil(length / CHARACTERS_A_TOKEN),
-    ...(typeof body.n === "number" && { choices: body.n }),
   };
 }
 

@@ -36,7 +36,7 @@ export async function readRequest(
   if (route.kind === "admitted" && isBatchFile(body)) {
     throw new UnsupportedRequestError("The lines of a batch's file can be read at POST /files only.");
   }
-  if (route.kind === "created" && origin) return { body, call: followUp(origin, method) };
+  if (route.kind === "created" && origin) return { body, call: followUp(context, origin, method) };
   if (route.kind === "batch" && body.kind === "json")
     return { body, call: readBatch(context, request, body.value) };
   if (route.kind === "run" && body.kind === "json")

@@ -9,6 +9,8 @@ export function askForUsage(body: JsonObject): JsonObject | undefined {
   return { ...body, stream_options: { ...options, include_usage: true } };
 }
 
+const USAGE_OBJECT = /"usage"\s*:\s*\{/;
+
 /** The stream without the chunk that was asked for: an agent that did not ask would look for a choice in it. */
 export function withoutUsageChunk(response: Response): Response {
   const { body, status, statusText, headers } = response;
@@ -18,7 +20,7 @@ export function withoutUsageChunk(response: Response): Response {
   const cutter = new EventCutter();
   const pass = (text: string, controller: TransformStreamDefaultController<Uint8Array>): void => {
     // Nearly every event says `"usage":null`, and is passed on as it is.
-    const kept = text.includes('"usage":{')
+    const kept = USAGE_OBJECT.test(text)
       ? parseEvents(text)
           .filter((event) => !isUsageChunk(event))
           .map(({ raw }) => raw)

@@ -1,43 +1,71 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../../../core/json";
 import type { TokenUsage } from "../../../../core/usage";
 
+/** What a provider has said so far. What it has not said, or what makes no sense, is `undefined`. */
+export interface SaidUsage {
+  readonly input: number | undefined;
+  readonly output: number | undefined;
+  readonly reasoning: number | undefined;
+}
+
+export const NOTHING_SAID: SaidUsage = { input: undefined, output: undefined, reasoning: undefined };
+
+/** What was used, once both input and output were said: half of it would give back the reservation of the other half. */
+export function complete({ input, output, reasoning = 0 }: SaidUsage): TokenUsage | undefined {
+  if (input === undefined || output === undefined) return undefined;
+  return { input_tokens: input, output_tokens: output, reasoning_tokens: reasoning };
+}
+
+/** What an answer, or one more event of a stream, says, beside what was said before it. Of two words the larger counts. */
+export function hear(before: SaidUsage, { usage, response, message }: JsonObject): SaidUsage {
+  const begun = readUsage(memberOf(message, "usage"));
+  return [
+    readUsage(usage),
+    readUsage(memberOf(response, "usage")),
+    // Anthropic's stream begins with a message whose output is none yet.
+    { ...begun, output: undefined },
+  ].reduce(larger, before);
+}
+
 /**
- * What a provider says that a call has used, in any of its formats: chat completions and embeddings (`prompt_tokens`), Responses and images
- * (`input_tokens`), Anthropic (`input_tokens`, and beside them what was written to and read from its cache). `undefined`: it does not say.
+ * Any of the formats: chat completions and embeddings (`prompt_tokens`), Responses and images (`input_tokens`), Anthropic (`input_tokens`, and
+ * beside them what was written to and read from its cache).
  */
-export function readTokenUsage(usage: JsonValue | undefined): TokenUsage | undefined {
-  if (!isJsonObject(usage)) return undefined;
-  const input = count(usage.input_tokens) ?? count(usage.prompt_tokens);
-  const output = count(usage.output_tokens) ?? count(usage.completion_tokens);
-  if (input === undefined && output === undefined) return undefined;
-  const cached =
-    (count(usage.cache_creation_input_tokens) ?? 0) + (count(usage.cache_read_input_tokens) ?? 0);
+function readUsage(usage: JsonValue | undefined): SaidUsage {
+  if (!isObject(usage)) return NOTHING_SAID;
+  const { cache_creation_input_tokens: written, cache_read_input_tokens: read, total_tokens: total } = usage;
+  const given = usage.input_tokens ?? usage.prompt_tokens;
+  const input = sum([given, written ?? 0, read ?? 0]);
+  // Embeddings have no output, and say so by their total alone.
+  const rest = typeof total === "number" && input !== undefined ? total - input : undefined;
   const details = [usage.output_tokens_details, usage.completion_tokens_details].find(isObject);
   return {
-    input_tokens: (input ?? 0) + cached,
-    output_tokens: output ?? 0,
-    reasoning_tokens: count(details?.reasoning_tokens) ?? 0,
+    input,
+    output: count(usage.output_tokens ?? usage.completion_tokens ?? rest),
+    reasoning: count(details?.reasoning_tokens ?? details?.thinking_tokens),
   };
 }
 
-/** The larger of each: Anthropic's stream says the input at its beginning and the output, more and more of it, later on. */
-export function larger(a: TokenUsage | undefined, b: TokenUsage | undefined): TokenUsage | undefined {
-  if (!a || !b) return a ?? b;
+function larger(a: SaidUsage, b: SaidUsage): SaidUsage {
+  const of = (one: number | undefined, other: number | undefined): number | undefined =>
+    one === undefined || other === undefined ? (one ?? other) : Math.max(one, other);
   return {
-    input_tokens: Math.max(a.input_tokens, b.input_tokens),
-    output_tokens: Math.max(a.output_tokens, b.output_tokens),
-    reasoning_tokens: Math.max(a.reasoning_tokens ?? 0, b.reasoning_tokens ?? 0),
+    input: of(a.input, b.input),
+    output: of(a.output, b.output),
+    reasoning: of(a.reasoning, b.reasoning),
   };
 }
 
-/** Where an answer, or an event of a stream, says what was used. */
-export function usageIn(answer: JsonObject): TokenUsage | undefined {
-  const within = [answer.response, answer.message].filter(isObject);
-  return [answer, ...within].map(({ usage }) => readTokenUsage(usage)).reduce(larger, undefined);
+function sum(values: readonly (JsonValue | undefined)[]): number | undefined {
+  return values.map(count).reduce((a, b) => (a === undefined || b === undefined ? undefined : a + b), 0);
 }
 
 function count(value: JsonValue | undefined): number | undefined {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
+function memberOf(value: JsonValue | undefined, name: string): JsonValue | undefined {
+  return isObject(value) ? value[name] : undefined;
 }
 
 function isObject(value: JsonValue | undefined): value is JsonObject {

@@ -1,6 +1,6 @@
-import type { JsonObject } from "../../../../core/json";
+import { isJsonObject, type JsonValue } from "../../../../core/json";
 import type { TokenUsage } from "../../../../core/usage";
-import { larger, usageIn } from "./token-usage";
+import { complete, hear, NOTHING_SAID, type SaidUsage } from "./token-usage";
 
 /** An answer, or an event, that is longer says no more of what it used. */
 const MAX_LENGTH = 16 * 1024 * 1024;
@@ -8,7 +8,9 @@ const MAX_LENGTH = 16 * 1024 * 1024;
 /** Reads along what an answer says of its usage, and changes nothing. */
 export interface UsageReader {
   read(chunk: Uint8Array): void;
-  /** What was said, once the answer has ended. */
+  /** The answer has said that nothing will come any more. */
+  readonly isOver: boolean;
+  /** What was said, as far as the answer came. `undefined`: not enough to know what was used. */
   end(): TokenUsage | undefined;
 }
 
@@ -20,7 +22,8 @@ export function jsonUsage(): UsageReader {
     read(chunk) {
       if (text.length < MAX_LENGTH) text += decoder.decode(chunk, { stream: true });
     },
-    end: () => said(text),
+    isOver: false,
+    end: () => complete(hearText(NOTHING_SAID, text)),
   };
 }
 
@@ -28,9 +31,11 @@ export function jsonUsage(): UsageReader {
 export function streamUsage(): UsageReader {
   const decoder = new TextDecoder();
   let line = "";
-  let usage: TokenUsage | undefined;
+  let said = NOTHING_SAID;
+  let isOver = false;
   const readLine = (given: string): void => {
-    if (given.includes('"usage"')) usage = larger(usage, said(given.replace(/^data: ?/, "")));
+    isOver ||= /^data: ?\[DONE\]$/.test(given);
+    if (given.includes('"usage"')) said = hearText(said, given.replace(/^data: ?/, ""));
   };
   return {
     read(chunk) {
@@ -42,17 +47,21 @@ export function streamUsage(): UsageReader {
       }
       if (line.length < MAX_LENGTH) line += last;
     },
+    get isOver() {
+      return isOver;
+    },
     end() {
       readLine(line);
-      return usage;
+      return complete(said);
     },
   };
 }
 
-function said(text: string): TokenUsage | undefined {
+function hearText(before: SaidUsage, text: string): SaidUsage {
   try {
-    return usageIn(JSON.parse(text) as JsonObject);
+    const value = JSON.parse(text) as JsonValue;
+    return isJsonObject(value) ? hear(before, value) : before;
   } catch {
-    return undefined;
+    return before;
   }
 }
