@@ -54,7 +54,7 @@ export const limits = {
       "both wire formats, with every endpoint that is known; their answers are read too, streams and batches, and tools' schemas held against calls",
   },
   "hopguard/identity": {
-    own: 11.5,
+    own: 12.9,
     bundled: 45,
     never: ANYWHERE,
     because:
