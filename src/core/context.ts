@@ -96,8 +96,11 @@ export interface CheckOptions {
 /** What the core itself may say of a check, beside what a caller may. */
 export interface DecideOptions extends CheckOptions {
   readonly flags?: readonly AuditFlag[];
-  /** Takes the place of the grants' check for the hop that hands authority on, which is held against them by its own rules. */
-  readonly withinGrants?: (identified: Identified, hop: HopSnapshot) => Promise<void>;
+  /**
+   * Takes the place of the grants' check for the hop that hands authority on, which is held against them by its own rules. Answers with the hop
+   * as policies are to see it.
+   */
+  readonly withinGrants?: (identified: Identified, hop: HopSnapshot) => Promise<HopSnapshot>;
   /** A look-up of a hop that was begun already, so that the counts hold it. */
   readonly isUnderWay?: boolean;
 }

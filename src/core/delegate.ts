@@ -1,11 +1,12 @@
 import * as z from "zod";
 import type { SessionContext } from "./context";
 import type { DenyDecision } from "./decision";
-import { whyInvalid, type DelegationLink } from "./delegation";
+import { MAX_LIFE_MS, whyInvalid, type DelegationLink } from "./delegation";
 import { ConfigurationError } from "./errors";
 import { grantSchema, type AuthorizationDetails, type Grant } from "./grant";
 import { namedBy } from "./hop";
 import type { Identified } from "./identification";
+import { snapshot, type JsonValue } from "./json";
 import { assertKindPart } from "./names";
 import { parseOptions } from "./options";
 import { decide } from "./pipeline";
@@ -24,7 +25,7 @@ export interface DelegateOptions {
   readonly mayDelegate?: boolean;
   /** How many links the chain may have, this one counted. Default: what holds for the delegating agent. */
   readonly maxDepth?: number;
-  /** Seconds after which it ends, as in OAuth. Default 3600, or what is left of the delegating agent's. */
+  /** Seconds after which it ends, as in OAuth; at most a week. Default 3600, or what is left of the delegating agent's. */
   readonly expiresIn?: number;
 }
 
@@ -36,7 +37,7 @@ const delegateSchema = z.strictObject({
   expiresIn: z
     .number()
     .positive()
-    .max(365 * 86_400)
+    .max(MAX_LIFE_MS / 1000)
     .optional(),
 });
 
@@ -76,6 +77,7 @@ export async function delegate(
         refuseInvalid(session, identified, link);
         child = sessionContext(session.guard, { ...session, agent, links: [...session.links, link] });
         await refuseBeyondSubject(child, link);
+        return Object.freeze({ ...hop, attr: Object.freeze({ ...hop.attr, grant }) });
       },
     },
   );
@@ -91,7 +93,7 @@ function receiver(to: unknown): Agent {
 }
 
 /** @throws {Refusal} for what an agent, or its model, has written wrongly. */
-function readGrant({ guard }: SessionContext, given: unknown): Grant {
+function readGrant({ guard }: SessionContext, given: unknown): Grant & JsonValue {
   const { data, error } = grantSchema.safeParse(given);
   if (!data) {
     const [issue] = error.issues;
@@ -99,11 +101,12 @@ function readGrant({ guard }: SessionContext, given: unknown): Grant {
     throw invalid(`${place}: ${issue?.message ?? "is no list of grants"}.`);
   }
   // A grant is about models themselves, by whatever name they were asked for.
-  return data.map((details) =>
+  const grant = data.map((details) =>
     details.type === "llm_model" && details.identifier !== undefined
       ? { ...details, identifier: guard.models.namesOf(details.identifier)?.at(-1) ?? details.identifier }
       : details,
   );
+  return snapshot(grant) as Grant & JsonValue;
 }
 
 /** What is asked for; where nothing is, what holds for the delegating agent. */

@@ -2,6 +2,9 @@ import * as z from "zod";
 import { grantSchema, isNoNarrower, whyWider, type Grant } from "./grant";
 import { parseAgent, type Agent } from "./principal";
 
+/** The longest that a delegation may live, in milliseconds: nothing lives longer that a session has begun elsewhere. */
+export const MAX_LIFE_MS = 7 * 86_400_000;
+
 /** Authority that one agent has handed to the next. It is never more than that agent had. */
 export interface DelegationLink {
   /** Revokes it, and every one below: `guard.revoke({ delegation })`. */

@@ -52,14 +52,14 @@ export async function decide(session: SessionContext, given: Hop, options: Decid
     enter("arguments");
     evaluation.hop = asRead;
     const validation = refusal ?? withValidArguments(asRead, options.schema, guard.limits);
-    const hop = await within(guard.timeoutMs, "argument schema", validation);
-    if (hop instanceof Refusal) throw await withoutDisclosure(session, asRead, hop);
-    evaluation.hop = hop;
-    if (hop.attr.arguments !== undefined) evaluation.digest = digestJson(hop.attr.arguments);
+    const valid = await within(guard.timeoutMs, "argument schema", validation);
+    if (valid instanceof Refusal) throw await withoutDisclosure(session, asRead, valid);
+    evaluation.hop = valid;
+    if (valid.attr.arguments !== undefined) evaluation.digest = digestJson(valid.attr.arguments);
 
     enter("delegation");
-    if (options.withinGrants) await options.withinGrants(identified, hop);
-    else refuseBeyondGrants(identified, hop, evaluation);
+    const hop = options.withinGrants ? await options.withinGrants(identified, valid) : valid;
+    if (!options.withinGrants) refuseBeyondGrants(identified, hop, evaluation);
 
     enter("enrichment");
     const added = await enrich(session, evaluation, hop, proven[0].principal, signal);

@@ -12,6 +12,7 @@ import { denialError } from "./errors";
 import type { Hop } from "./hop";
 import type { Denial } from "./denial";
 import { delegate, type DelegateOptions } from "./delegate";
+import { MAX_LIFE_MS } from "./delegation";
 import { signedDelegation } from "./delegation-token";
 import { decide } from "./pipeline";
 import { watch } from "./watch";
@@ -124,14 +125,11 @@ export function createSession(context: SessionContext, catalogue: Candidates): S
   return Object.freeze(session);
 }
 
-/** Longer than anything lives elsewhere that was begun in it. */
-const ENDED_FOR_MS = 7 * 86_400_000;
-
 async function endSession({ guard, id, links, ends }: SessionContext): Promise<void> {
   const delegation = links.at(-1);
   const target = delegation ? { delegation: delegation.id } : { session: id };
   // Stores go by the real time, whatever the clock of the records says.
-  const expires_at = new Date(Date.now() + ENDED_FOR_MS).toISOString();
+  const expires_at = new Date(Date.now() + MAX_LIFE_MS).toISOString();
   const revocation = { target, reason: "ended", at: guard.clock().toISOString(), expires_at };
   const own = ends.at(-1);
   if (own) own.revocation = revocation;

@@ -30,7 +30,52 @@ const verifier = async (options = {}) =>
 const open = (identity: TokenVerifier, token: TokenSource) =>
   createGuard({ pdp, audit, identity, clock, repeats: false }).session({ token, agent: { id: "bot" } });
 
+describe("an agent with a token of its own", () => {
+  const bot = () => ({ ...goodClaims("bot-1"), roles: ["refunder"] });
+
+  it("is proven on every hop, with the roles of its token", async () => {
+    const identity = await verifier();
+    const [token, its] = [await signer.sign(goodClaims()), await signer.sign(bot())];
+    const guard = createGuard({ pdp, audit, identity, clock, agents: "principal" });
+    const session = await guard.session({ token, agent: { id: "bot-1", version: "2", token: its } });
+    await session.check(hop);
+    expect(pdp.queries.map(({ principal }) => [principal.id, principal.roles])).toEqual([
+      ["clerk-1", ["clerk"]],
+      ["bot-1", ["refunder", "agent"]],
+    ]);
+    expect(pdp.queries[0]?.principal.attr.agent).toMatchObject({
+      id: "bot-1",
+      roles: ["refunder"],
+      verified: true,
+      version: "2",
+    });
+    ahead = 601_000;
+    expect(await session.check(hop)).toMatchObject({ denial: { code: "unauthenticated" } });
+  });
+
+  it("is nobody else, and says no roles of its own", async () => {
+    const guard = createGuard({ pdp, audit, identity: await verifier(), clock });
+    const [token, its] = [await signer.sign(goodClaims()), await signer.sign(bot())];
+    const other = await guard.session({ token, agent: { id: "bot-2", token: its } }).catch(findDenial);
+    expect(other).toMatchObject({ code: "unauthenticated" });
+    expect(audit.records.at(-1)?.detail).toMatch(/bot-1, and not bot-2/);
+    const agent = { id: "bot-1", token: its, roles: ["admin"] };
+    await expect(guard.session({ token, agent })).rejects.toThrow(/session\.agent\.roles/);
+    expect(pdp.queries).toEqual([]);
+  });
+});
+
 describe("a session that rests on a token", () => {
+  it("stays with the principal that it was opened for", async () => {
+    let token = await signer.sign(goodClaims());
+    const session = await open(await verifier(), () => token);
+    expect(await session.check(hop)).toMatchObject({ effect: "allow" });
+    token = await signer.sign(goodClaims("clerk-2"));
+    expect(await session.check(hop)).toMatchObject({ denial: { code: "unauthenticated" } });
+    expect(audit.records.at(-1)?.detail).toMatch(/that of clerk-1/);
+    expect(pdp.queries).toHaveLength(1);
+  });
+
   it("ends with it, to the millisecond, although it was proven a moment before", async () => {
     const exp = seconds(20);
     const session = await open(await verifier(), await signer.sign({ ...goodClaims(), exp }));

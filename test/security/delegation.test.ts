@@ -338,6 +338,11 @@ describe("a delegation is refused", () => {
     ["a depth of none", delegation({ maxDepth: 0 }), /maxDepth/],
     ["a life that is over", delegation({ expiresIn: 0 }), /expiresIn/],
     ["an endless life", delegation({ expiresIn: Infinity }), /expiresIn/],
+    [
+      "a life that is longer than the end of a session is kept",
+      delegation({ expiresIn: 7 * 86_400 + 1 }),
+      /expiresIn/,
+    ],
     ["may as text", { ...delegation(), mayDelegate: "true" }, /mayDelegate/],
   ])("as an error of the developer's: %s", async (_, options, words) => {
     const parent = await planner();
@@ -454,6 +459,21 @@ describe("what was granted is read once", () => {
     // One that is caught out in contradictions may be refused as well.
     if (child instanceof Error) expect(child.name).toMatch(/ConfigurationError|AuthorizationDenied/);
     else await expectNarrow(child);
+  });
+
+  it("and is shown to policies as it is enforced: a model by what its name stands for", async () => {
+    const guard = createGuard({ pdp, audit: () => undefined, models: { "team-best": "gpt-4o" } });
+    const session = await guard.session({ principal: { id: "u", roles: ["clerk"] }, agent: { id: "root" } });
+    const named = (identifier: string) => [{ type: "llm_model", identifier, actions: ["completion"] }];
+    const child = await session.delegate(delegation({ authorization_details: named("team-best") }));
+    expect(pdp.queries.at(-1)).toMatchObject({
+      actions: ["delegate"],
+      resource: { attr: { grant: named("gpt-4o") } },
+    });
+    await child.check({ kind: "llm_model", id: "gpt-4o", action: "completion" });
+    expect(pdp.queries.at(-1)?.principal.attr).toMatchObject({
+      delegation: { chain: [{ grant: named("gpt-4o") }] },
+    });
   });
 
   it("and may not be changed in the policy's sight", async () => {
