@@ -143,7 +143,7 @@ export function identification(
 ): () => MaybePromise<Identified> {
   let last: (Identified & { readonly key: string }) | undefined;
   const identify = (proof: Proof): Identified => {
-    refuseExpired(proof, acting.links, guard.clock().getTime());
+    refuseExpired(proof, acting.links, guard.clock);
     if (last?.proof === proof) return last;
     // A token that was renewed says the same.
     const key = JSON.stringify([proof.principal, proof.auth, proof.agent]);
@@ -169,13 +169,17 @@ export function identification(
   };
 }
 
-function refuseExpired({ expiresAt }: Proof, links: readonly DelegationLink[], now: number): void {
-  const expired = links.find((link) => link.expires_at <= now);
+function refuseExpired({ expiresAt }: Proof, links: readonly DelegationLink[], clock: () => Date): void {
+  if (expiresAt === undefined && links.length === 0) return;
+  const now = clock().getTime();
+  // Said so that a clock without a time, which is before and after nothing, refuses.
+  const isOver = (end: number): boolean => !(now < end);
+  const expired = links.find((link) => isOver(link.expires_at));
   if (expired)
     throw new Refusal("delegation_invalid", {
       reason: "The delegation has expired.",
       refusedBy: expired.agent.id,
     });
-  if (expiresAt !== undefined && expiresAt <= now)
+  if (expiresAt !== undefined && isOver(expiresAt))
     throw new Refusal("unauthenticated", { detail: "the token has expired" });
 }

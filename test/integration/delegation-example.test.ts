@@ -69,10 +69,14 @@ describe("the story of examples/delegation", () => {
       (options) => createGuard({ ...options, state: memoryState() }),
       "a call of the executor: this was not refused",
     ],
-  ])("exits with 1 when the executor's guard does not look at %s", async (_, executorGuard, complaint) => {
-    vi.spyOn(console, "log").mockImplementation(() => undefined);
-    const complaints = vi.spyOn(console, "error").mockImplementation(() => undefined);
-    expect(await run({ executorGuard })).toBe(1);
-    expect(String(complaints.mock.calls.flat()[1])).toContain(complaint);
-  }, 60_000);
+  ])(
+    "exits with 1 when the executor's guard does not look at %s",
+    async (_, executorGuard, complaint) => {
+      vi.spyOn(console, "log").mockImplementation(() => undefined);
+      const complaints = vi.spyOn(console, "error").mockImplementation(() => undefined);
+      expect(await run({ executorGuard })).toBe(1);
+      expect(String(complaints.mock.calls.flat()[1])).toContain(complaint);
+    },
+    60_000,
+  );
 });

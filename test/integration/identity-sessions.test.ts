@@ -66,6 +66,16 @@ describe("an agent with a token of its own", () => {
 });
 
 describe("a session that rests on a token", () => {
+  it("has no time left when nobody can say what time it is", async () => {
+    let isBroken = false;
+    const guardClock = () => new Date(isBroken ? NaN : Date.now());
+    const guard = createGuard({ pdp, audit, identity: await verifier(), clock: guardClock });
+    const session = await guard.session({ token: await signer.sign(goodClaims()), agent: { id: "bot" } });
+    isBroken = true;
+    expect(await session.check(hop)).toMatchObject({ denial: { code: "unauthenticated" } });
+    expect(pdp.queries).toEqual([]);
+  });
+
   it("stays with the principal that it was opened for", async () => {
     let token = await signer.sign(goodClaims());
     const session = await open(await verifier(), () => token);

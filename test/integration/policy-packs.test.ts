@@ -480,10 +480,9 @@ describe("delegation", () => {
     expect(await executor.list()).toEqual(["payment_get"]);
     expect(await executor.call("payment_get")).toBe("done");
     // Refunds are more than this user may, in whosever hands.
-    expect(await denialOf(toExecutor(tier1, [refundsUpTo(1)]))).toMatchObject({
-      code: "delegation_invalid",
-      refused_by: "subject",
-    });
+    const denial = await denialOf(toExecutor(tier1, [refundsUpTo(1)]));
+    expect(denial.code).toBe("delegation_invalid");
+    expect(denial.reason).toContain("more than policies ever allow");
   });
 
   it.each<[string, Who, AuthorizationDetails, Partial<DelegateOptions>, string]>([
