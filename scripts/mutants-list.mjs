@@ -31,7 +31,6 @@ export const MUTANTS = [
     file: ANSWER,
     find: 'if (requestId !== request.requestId) throw invalid("is to another request");\n  if (results',
     put: "if (results",
-    short: true,
   },
   {
     name: "results are taken by their place, and not by their id",
@@ -147,7 +146,6 @@ export const MUTANTS = [
     file: HOP,
     find: "if (schema === undefined) return hop;",
     put: "return hop;",
-    short: true,
   },
   {
     name: "what a schema makes of the arguments is not what is checked",
@@ -298,7 +296,6 @@ export const MUTANTS = [
     file: PIPELINE,
     find: "isUnderWay ? reread : lookUp ? foresee : begin;",
     put: "isUnderWay ? reread : begin;",
-    short: true,
   },
   {
     name: "a look-up is recorded as a call",
@@ -342,7 +339,6 @@ export const MUTANTS = [
     file: REVOCATION,
     find: 'guard.tasks === "registered" && task ? { targets, issuedAt, task: task.id }',
     put: "task === undefined ? { targets, issuedAt, task }",
-    short: true,
   },
   {
     name: "a task that has ended goes on",
@@ -631,7 +627,6 @@ export const MUTANTS = [
     file: `${MODEL_API}/find-route.ts`,
     find: "if (url.origin !== base.origin || ",
     put: "if (",
-    short: true,
   },
   {
     name: "a user in the URL is passed on",

@@ -15,7 +15,7 @@ Takes each of ${MUTANTS.length} checks out of a copy of src/, runs the property 
   --check           only whether every place that a mutant changes is still there, which is looked at first in any case
   --short           the ${MUTANTS.filter(({ short }) => short).length} that stand for the rest
   --only <text>     those with this text in their name or file
-  --runs <number>   how many runs the whole property has at most, default 20000
+  --runs <number>   how many runs the whole property has at most, default 40000
   --seed <number>   default 1: the same requests each time
   --parallel <n>    how many at once, default ${availableParallelism()}
   --help            this text
@@ -31,7 +31,7 @@ function readOptions() {
         check: { type: "boolean", default: false },
         short: { type: "boolean", default: false },
         only: { type: "string", default: "" },
-        runs: { type: "string", default: "20000" },
+        runs: { type: "string", default: "40000" },
         seed: { type: "string", default: "1" },
         parallel: { type: "string", default: String(availableParallelism()) },
         help: { type: "boolean", default: false },

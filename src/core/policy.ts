@@ -4,6 +4,7 @@ import { explain } from "./explanation";
 import type { HopSnapshot } from "./hop";
 import type { JsonObject } from "./json";
 import { modelAttributes } from "./model-facts";
+import { PdpError } from "./pdp-error";
 import type { CheckedPrincipal } from "./principal";
 import type { PdpValidationError } from "./ports";
 import { Refusal } from "./refusal";
@@ -52,7 +53,9 @@ async function askAll(
   );
   const answers = settled.map((result) => (result.status === "fulfilled" ? result.value : undefined));
   evaluation.answers = answers.filter((answer) => answer !== undefined);
-  const failure = settled.find((result) => result.status === "rejected");
+  const failures = settled.filter((result) => result.status === "rejected");
+  // Silence to one question speaks for no other that was answered with nonsense: only silence may be degraded.
+  const failure = failures.find(({ reason }) => !isSilence(reason)) ?? failures[0];
   // A denial stands whatever became of the other questions.
   const isDenied = answers.some((answer) => answer && answer.effects.get(action) !== "allow");
   if (failure && !isDenied) throw failure.reason;
@@ -70,6 +73,9 @@ async function askAll(
     ...(unfit.length > 0 && { detail: `outputs that are no explanation: ${JSON.stringify(unfit)}` }),
   });
 }
+
+const isSilence = (reason: unknown): boolean =>
+  PdpError.isInstance(reason) && reason.reason === "pdp_unavailable";
 
 /** The PDP's own schemas were not met: by the caller's arguments, or by something that the caller has no hand in. */
 function offSchema(errors: readonly PdpValidationError[]): Refusal {

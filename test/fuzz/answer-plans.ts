@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { FORMATS, type Format, type Twist } from "./answer-wire";
+import { FORMATS, type Format, type Twist } from "./answer-calls";
 import { either } from "./chance";
 import { circumstances, type Circumstances } from "./circumstances";
 import type { Expectation } from "./coverage";

@@ -1,4 +1,4 @@
-import type { Format } from "./answer-wire";
+import type { Format } from "./answer-calls";
 import { Members, readLoosely, type Loose } from "./loose-json";
 import { Violation } from "./violation";
 

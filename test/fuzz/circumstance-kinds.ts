@@ -52,7 +52,7 @@ const both = (kinds: readonly string[]): readonly (readonly [string, Expectation
 export const CIRCUMSTANCE_KINDS: Readonly<Record<string, Expectation>> = {
   ...Object.fromEntries(both(HOOKS.flatMap((hook) => OBSTACLES.map((how) => objecting(hook, how))))),
   ...Object.fromEntries(WITHDRAWALS.map((what) => [withdrawn("before", what), "denied"] as const)),
-  ...Object.fromEntries(both(WITHDRAWALS.map((what) => withdrawn("meanwhile", what)))),
+  ...Object.fromEntries(WITHDRAWALS.map((what) => [withdrawn("meanwhile", what), "also denied"] as const)),
   ...Object.fromEntries(
     both([budgeted("calls"), budgeted("tokens"), bound("registered"), ADMITTING, REMOTE]),
   ),
@@ -60,5 +60,5 @@ export const CIRCUMSTANCE_KINDS: Readonly<Record<string, Expectation>> = {
   [unsound("revocations fail")]: "denied",
   [unsound("counting fails")]: "denied",
   [CANARY]: "denied",
-  [UNANSWERED]: "reached",
+  [UNANSWERED]: "also reached",
 };

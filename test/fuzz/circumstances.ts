@@ -132,15 +132,13 @@ export const circumstances: fc.Arbitrary<Circumstances> = fc
   })
   .map(({ behaviours, overHttp, tasks, ...given }) => ({
     ...given,
-    // Of several questions about a hop, the one that goes unanswered speaks for those that are answered with nonsense.
-    behaviours: given.outage && given.agents === "principal" ? behaviours.filter(isHonest) : behaviours,
+    behaviours,
     // What counts as silence over a wire is not for the oracle to know.
     overHttp: overHttp && !given.outage,
     // Only what is registered can be ended.
     tasks: [given.withdrawn, ...behaviours.map(withdrawalIn)].some(isEndOfTask) ? "registered" : tasks,
   }));
 
-const isHonest = ({ act }: Behaviour): boolean => act !== "lie";
 const withdrawalIn = (behaviour: Behaviour): Withdrawal | undefined =>
   behaviour.act === "withdraw" ? behaviour.withdrawal : undefined;
 const isEndOfTask = (withdrawal: Withdrawal | undefined): boolean => withdrawal?.what === "end of task";

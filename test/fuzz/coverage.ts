@@ -4,8 +4,8 @@ import { Violation } from "./violation";
 /** How a request ended: it came upstream, it was denied, it threw something else, or nobody was told anything. */
 export type Outcome = "reached" | DenialCode | "threw" | "silent";
 
-/** What must be seen of a kind of request: `"both"` ends, or only the one that is possible. */
-export type Expectation = "both" | "reached" | "denied";
+/** What must be seen of a kind of request: `"both"` ends, `"denied"` and nothing else, or one end whatever else there is. */
+export type Expectation = "both" | "denied" | "also reached" | "also denied";
 
 /** The columns of the report, and the ends that each of them counts. */
 const COLUMNS: Readonly<Record<string, readonly Outcome[]>> = {
@@ -52,8 +52,10 @@ export class Coverage {
       const reached = this.#of(kind, "reached");
       const denied = this.#total(kind) - reached;
       return [
-        ...(expectation !== "denied" && reached === 0 ? [`${kind}: never came upstream`] : []),
-        ...(expectation !== "reached" && denied === 0 ? [`${kind}: was never denied`] : []),
+        ...(["both", "also reached"].includes(expectation) && reached === 0
+          ? [`${kind}: never came upstream`]
+          : []),
+        ...(expectation !== "also reached" && denied === 0 ? [`${kind}: was never denied`] : []),
       ];
     });
   }

@@ -92,7 +92,7 @@ const uri = (method: string): Kind => fixed(method, { uri: "file:///a" });
 
 /** Every kind of message, and what may become of it. */
 const KINDS: Readonly<Record<string, Kind>> = {
-  ping: fixed("ping", {}, "reached"),
+  ping: fixed("ping", {}, "also reached"),
   initialize: fixed("initialize", { protocolVersion: "2025-06-18", capabilities: {} }),
   "server/discover": fixed("server/discover", {}),
   "tools/list": request("tools/list", fc.constantFrom({}, { cursor: "second" }, undefined)),
@@ -180,8 +180,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
     { jsonrpc: "2.0", method: "tools/call", params: { name: "refund", arguments: { amount_cents: 1 } } },
     "none",
   ),
-  "notifications/initialized": notification("notifications/initialized", "reached"),
-  "notifications/progress": notification("notifications/progress", "reached"),
+  "notifications/initialized": notification("notifications/initialized", "also reached"),
+  "notifications/progress": notification("notifications/progress", "also reached"),
   "unknown notification": notification("notifications/execute", "denied"),
   "server: sampling": asked(
     "sampling/createMessage",
@@ -193,17 +193,20 @@ const KINDS: Readonly<Record<string, Kind>> = {
   ),
   "server: elicitation in no mode": asked("elicitation/create", fc.constant({ mode: 7 }), "denied"),
   "server: roots": asked("roots/list", fc.constant({})),
-  "server: ping": asked("ping", fc.constant({}), "reached"),
+  "server: ping": asked("ping", fc.constant({}), "also reached"),
   "server: unknown request": asked(
     "tools/call",
     json.map((given) => ({ given })),
     "denied",
   ),
   "server: params in a list": asked("sampling/createMessage", fc.constant([1]), "denied"),
-  "server: notification": said({ jsonrpc: "2.0", method: "notifications/message", params: {} }, "reached"),
+  "server: notification": said(
+    { jsonrpc: "2.0", method: "notifications/message", params: {} },
+    "also reached",
+  ),
   "server: tools have changed": said(
     { jsonrpc: "2.0", method: "notifications/tools/list_changed" },
-    "reached",
+    "also reached",
   ),
   "server: unknown notification": said({ jsonrpc: "2.0", method: "notifications/execute" }, "denied"),
   "server: an answer to nothing": said({ jsonrpc: "2.0", id: 99_999, result: { content: [] } }, "denied"),
@@ -215,14 +218,11 @@ export const MESSAGE_KINDS: Readonly<Record<string, Expectation>> = Object.fromE
   Object.entries(KINDS).map(([kind, { expects }]) => [`mcp: ${kind}`, expects]),
 );
 
+const OFTEN = /^call of|^tasks|^initialize|^server\/discover/;
 /** Calls more often than the rest, for all that may be wrong with arguments. */
 const weighted = Object.entries(KINDS).flatMap((entry) => {
   const [kind, { expects }] = entry;
-  const weight = /^call of a (?:typed|tool with an)/.test(kind)
-    ? 8
-    : /^call of|^tasks|^within/.test(kind)
-      ? 3
-      : 1;
+  const weight = /^call of a (?:typed|tool with an)/.test(kind) ? 8 : OFTEN.test(kind) ? 3 : 1;
   return Array<typeof entry>(expects === "both" ? weight : 1).fill(entry);
 });
 

@@ -1,26 +1,17 @@
 import { findDenial } from "hopguard";
 import { guardFetch, type Fetch } from "hopguard/fetch";
-import { DELETE_PARAMETERS, hopsOfCall, ORIGINS } from "./answer-oracle";
+import { hopsOfCall, ORIGINS } from "./answer-oracle";
 import { kindsOf, type AnswerPlan, type Exchange } from "./answer-plans";
 import { callsShown, type ShownCall } from "./answer-reader";
-import { written, type Format } from "./answer-wire";
-import { ANTHROPIC } from "./anthropic-requests";
-import type { Draft } from "./carriers";
+import { written } from "./answer-wire";
+import { PROVIDERS, requestOf } from "./answer-requests";
 import type { Coverage, Outcome } from "./coverage";
 import { hopsOf, type Provider } from "./model-oracle";
-import { post } from "./model-requests";
-import { CALL_HEADER, receive, type Seen } from "./model-upstream";
-import { OPENAI } from "./openai-requests";
+import { receive, type Seen } from "./model-upstream";
 import { demand, type Arrival } from "./oracle";
 import type { PdpServer } from "./pdp-endpoints";
 import { inOrder } from "./play";
 import { World } from "./world";
-
-const PROVIDERS: Readonly<Record<Format, Provider>> = {
-  chat: OPENAI,
-  responses: OPENAI,
-  messages: ANTHROPIC,
-};
 
 /** What an agent reads of an answer, and when it has read so much of it. */
 interface Reading {
@@ -35,7 +26,7 @@ export async function playAnswers(plan: AnswerPlan, server: PdpServer, coverage:
     const seen: Seen[] = [];
     const began: number[] = [];
     const told = await inOrder(plan.circumstances.together, plan.exchanges, async (exchange, index) => {
-      const { url, ...init } = request(exchange, index);
+      const { url, ...init } = requestOf(exchange, index);
       began[index] = world.ledger.moment();
       const response = await guardedFetch(world, exchange, index, seen, began)(url, init);
       return readAll(world, response);
@@ -136,52 +127,4 @@ async function readAll(world: World, { body }: Response): Promise<Reading> {
     chunks.push({ length: text.length, at: world.ledger.moment() });
   }
   return { text, chunks };
-}
-
-const TOOL_NAMES = ["refund", "search", "delete", "run"];
-const parametersOf = (name: string): object => (name === "delete" ? { parameters: DELETE_PARAMETERS } : {});
-
-const BODIES: Readonly<Record<Format, { readonly path: string; readonly body: object }>> = {
-  chat: {
-    path: "/chat/completions",
-    body: {
-      model: "gpt-4o",
-      messages: [{ role: "user", content: "Hello" }],
-      tools: TOOL_NAMES.map((name) => ({ type: "function", function: { name, ...parametersOf(name) } })),
-    },
-  },
-  responses: {
-    path: "/responses",
-    body: {
-      model: "gpt-4o",
-      input: "Hello",
-      tools: TOOL_NAMES.map((name) => ({ type: "function", name, ...parametersOf(name) })),
-    },
-  },
-  messages: {
-    path: "/messages",
-    body: {
-      model: "claude-haiku",
-      max_tokens: 10,
-      messages: [{ role: "user", content: "Hello" }],
-      tools: TOOL_NAMES.map((name) => ({
-        name,
-        ...(name === "delete" && { input_schema: DELETE_PARAMETERS }),
-      })),
-    },
-  },
-};
-
-function request({ format, isStreamed }: Exchange, index: number): Pick<Draft, "url"> & RequestInit {
-  const { path, body } = BODIES[format];
-  const {
-    url,
-    headers,
-    body: sent,
-    ...init
-  } = post(PROVIDERS[format].baseURL + path, { ...body, stream: isStreamed });
-  const tagged = [...headers, [CALL_HEADER, String(index)] as const].map(
-    ([name, value]): [string, string] => [name, value],
-  );
-  return { ...init, url, headers: tagged, ...(sent && "text" in sent && { body: sent.text }) };
 }

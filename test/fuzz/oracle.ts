@@ -1,17 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import { UNANSWERED } from "./circumstance-kinds";
 import { Ledger, type Saying } from "./ledger";
-import { classesOf, type HopName } from "./obstacles";
+import type { HopName } from "./obstacles";
+import { contentOf, isAbout, isOfAgent, isOfSubject, isSameQuestion } from "./sayings";
 import { Violation } from "./violation";
-import {
-  ADMITTED,
-  ASSUMED_OUTPUT_TOKENS,
-  DEMOTED,
-  POLICY_VERSION,
-  scopeOf,
-  type Actor,
-  type World,
-} from "./world";
+import { ADMITTED, ASSUMED_OUTPUT_TOKENS, type Actor, type World } from "./world";
 
 const PROBE = "hopguard_probe";
 
@@ -60,16 +53,17 @@ export function demand(world: World, arrival: Arrival, need: Need): void {
     saying.at > began &&
     saying.at < at &&
     saying.session === actor.session.id &&
-    isAbout(world, need, saying) &&
-    attributesFit(world, arrival, need, saying);
+    isAbout(world, actor, need, saying);
   const said = world.ledger.sayings.filter(isSaid);
   const lets = said.filter(
     ({ effect }) => effect === "allow" || (effect === "silence" && isAdmitted(world, need)),
   );
-  const ofSubject = lets.filter((saying) => isSubject(world, actor, isChanged, saying));
+  const ofSubject = lets.filter((saying) => isOfSubject(world, actor, isChanged, saying));
   const isAlone = world.circumstances.agents === "context";
   const asAgent = (subject: Saying): Saying | undefined =>
-    lets.find((saying) => isAgent(world, actor, saying) && isSameQuestion(saying.resource, subject.resource));
+    lets.find(
+      (saying) => isOfAgent(world, actor, saying) && isSameQuestion(saying.resource, subject.resource),
+    );
   const ofAll = ofSubject.filter((saying) => isAlone || asAgent(saying) !== undefined);
   if (ofAll.length === 0) {
     const missing = ofSubject.length > 0 ? actor.agent : actor.principal;
@@ -146,97 +140,5 @@ function isAdmitted({ circumstances }: World, { kind, action }: Need): boolean {
   return (
     circumstances.outage !== undefined &&
     ADMITTED.some((hop) => hop.kind === kind && (hop.actions?.includes(action) ?? true))
-  );
-}
-
-function contentOf({ attr, content }: Need): string | undefined {
-  return content ?? (attr.arguments === undefined ? undefined : JSON.stringify(attr.arguments));
-}
-
-function isAbout(
-  { circumstances }: World,
-  { kind, name, id, action }: Need,
-  { resource, action: asked, principal }: Saying,
-): boolean {
-  const isSelected = resource.policyVersion === POLICY_VERSION && resource.scope === scopeOf(principal.id);
-  const isTheOne = id !== undefined ? resource.id === id : resource.id.startsWith(`${name}/`);
-  const { environment } = resource.attr.context as { readonly environment?: string };
-  return (
-    isSelected &&
-    isTheOne &&
-    resource.kind === kind &&
-    asked === action &&
-    environment === circumstances.environment
-  );
-}
-
-function attributesFit({ obstacles }: World, { actor }: Arrival, need: Need, { resource }: Saying): boolean {
-  const { facts, context, ...given } = resource.attr as {
-    readonly request?: Readonly<Record<string, unknown>>;
-    readonly facts?: unknown;
-    readonly context?: { readonly session?: { readonly id?: unknown }; readonly data?: unknown };
-  };
-  const content = contentOf(need);
-  return (
-    isDeepStrictEqual(facts, obstacles.factsOf(need)) &&
-    context?.session?.id === actor.session.id &&
-    (content === undefined || isDeepStrictEqual(context.data, classesOf(content))) &&
-    (!need.isWhole || isDeepStrictEqual(given, need.attr)) &&
-    holds(resource.attr, need.attr) &&
-    holds(given.request ?? {}, need.request ?? {})
-  );
-}
-
-function holds(
-  given: Readonly<Record<string, unknown>>,
-  members: Readonly<Record<string, unknown>>,
-): boolean {
-  return Object.entries(members).every(([name, value]) => isDeepStrictEqual(given[name], value));
-}
-
-/** Of one hop, everybody is asked about the same resource, at the same count. */
-function isSameQuestion(one: Saying["resource"], other: Saying["resource"]): boolean {
-  return one.id === other.id && isDeepStrictEqual(one.attr, other.attr);
-}
-
-/** What only the guard may say of a principal, and what a provider adds. */
-interface Said {
-  readonly type?: unknown;
-  readonly clearance?: unknown;
-  readonly agent?: { readonly id?: unknown };
-  readonly task?: { readonly id?: unknown };
-  readonly subject?: { readonly id?: unknown; readonly attr?: { readonly clearance?: unknown } };
-}
-
-function isSubject(
-  { obstacles }: World,
-  { principal, agent, task }: Actor,
-  isChanged: boolean,
-  { principal: { id, roles, attr } }: Saying,
-): boolean {
-  const isInRole = isDeepStrictEqual(roles, isChanged ? DEMOTED : principal.roles);
-  const isEarly = !isChanged && isDeepStrictEqual(roles, DEMOTED);
-  const said: Said = attr;
-  return (
-    id === principal.id &&
-    (isInRole || isEarly) &&
-    said.type === "user" &&
-    said.agent?.id === agent.id &&
-    said.task?.id === task &&
-    said.clearance === obstacles.clearanceOf(principal.id)
-  );
-}
-
-function isAgent(
-  { obstacles }: World,
-  { principal, agent }: Actor,
-  { principal: { id, roles, attr } }: Saying,
-): boolean {
-  const { subject }: Said = attr;
-  return (
-    id === agent.id &&
-    isDeepStrictEqual(roles, [...agent.roles, "agent"]) &&
-    subject?.id === principal.id &&
-    subject.attr?.clearance === obstacles.clearanceOf(principal.id)
   );
 }

@@ -2,12 +2,12 @@ import fc from "fast-check";
 
 /** What each property gets of all runs. */
 const SHARES = {
-  openai: 0.22,
-  anthropic: 0.14,
-  answers: 0.12,
+  openai: 0.21,
+  anthropic: 0.15,
+  answers: 0.1,
   batches: 0.08,
-  mcp: 0.18,
-  tools: 0.14,
+  mcp: 0.21,
+  tools: 0.13,
   check: 0.12,
 };
 
@@ -23,7 +23,7 @@ const number = (name: string, otherwise: number): number => {
   return value;
 };
 
-export const TOTAL_RUNS = number("HOPGUARD_FUZZ_RUNS", 10_400);
+export const TOTAL_RUNS = number("HOPGUARD_FUZZ_RUNS", 11_000);
 export const SEED = number("HOPGUARD_FUZZ_SEED", Math.trunc(Math.random() * 0x7fffffff));
 
 /**

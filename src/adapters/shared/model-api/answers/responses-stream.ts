@@ -107,6 +107,8 @@ export class ResponsesStream implements StreamReview {
 
   /** An event with the whole response in it, in which denied calls are replaced as they were in the stream. */
   #repeat({ event, raw }: ReadEvent, response: JsonObject): void {
+    const { response: _read, ...rest } = event;
+    refuseCallsIn(rest);
     const reviewed = this.#output.response(response);
     this.writes.add(async () => {
       const mended = await reviewed;
