@@ -124,6 +124,7 @@ export interface AssertedHop {
 
 /** Signs what was decided, so that a service further on can check it again. */
 export interface AssertionSigner {
+  /** Answers with the signed word on the hop, for this audience alone. A call is denied where it rejects. */
   sign(asserted: AssertedHop, audience: string): Promise<string>;
 }
 
@@ -223,6 +224,7 @@ export interface RevocationStore {
 export interface TaskStore {
   /** `expiresAt` in milliseconds since 1970; without it the task lives until it is ended. */
   register(id: string, expiresAt?: number): void | Promise<void>;
+  /** From the moment that it resolves the task is not live any more. One that is not there is no error. */
   end(id: string): void | Promise<void>;
 }
 

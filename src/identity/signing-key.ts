@@ -1,4 +1,4 @@
-import { importJWK, importPKCS8, SignJWT, type JWK } from "jose";
+import { importJWK, importPKCS8, SignJWT, type CryptoKey, type JWK } from "jose";
 import * as z from "zod";
 import { ConfigurationError, type JsonObject } from "../index";
 import { ALGORITHMS, type JwtAlgorithm } from "./verification-keys";
