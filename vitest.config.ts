@@ -15,7 +15,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/fixtures/**", "test/bench/**", "**/node_modules/**"],
-    globalSetup: [],
+    // Much of a test's time is spent waiting: for a deadline, or for a process to start.
+    maxWorkers: 2,
     reporters: ["default", "./test/support/summary-reporter.ts"],
     testTimeout: 20_000,
     hookTimeout: 60_000,

@@ -24,7 +24,7 @@ Runs the adapters' tests, the support desk's and the attacks, over the oldest an
 
   --node <versions>  default ${NODES.join(",")}; whatever npm's package \`node\` has
   --pdp <versions>   default ${PDPS.join(",")}
-  --short            each Node and each PDP once instead of each with each
+  --short            only the newest Node with the newest PDP: \`npm test\` is the oldest PDP, on the Node that runs it
   --help             this text
 
 Ends with a table, and with 1 if a test failed. On linux-x64 only: elsewhere npm has no newer PDP.`;
@@ -51,13 +51,9 @@ function readOptions() {
   }
 }
 
-/** Each with each, or in short the diagonal; the shorter list begins again. */
 function combinations({ nodes, pdps, short }) {
-  if (!short) return nodes.flatMap((node) => pdps.map((pdp) => ({ node, pdp })));
-  return Array.from({ length: Math.max(nodes.length, pdps.length) }, (_, index) => ({
-    node: nodes[index % nodes.length],
-    pdp: pdps[index % pdps.length],
-  }));
+  const all = nodes.flatMap((node) => pdps.map((pdp) => ({ node, pdp })));
+  return short ? all.slice(-1) : all;
 }
 
 /** Where npm has put a Node of that version, and which it is exactly. */
@@ -100,9 +96,10 @@ if (options.help) {
   process.exit();
 }
 
-const nodes = new Map(options.nodes.map((node) => [node, installNode(node)]));
+const nodes = new Map();
 const rows = [];
 for (const { node, pdp } of combinations(options)) {
+  if (!nodes.has(node)) nodes.set(node, installNode(node));
   const { binary, exact } = nodes.get(node);
   console.log(`Node ${exact}, PDP ${pdp} …`);
   const started = Date.now();

@@ -7,6 +7,7 @@ import { resourceCheck, type Backend, type PrincipalInRequest } from "./backend"
 import { Batcher, type BatchKey } from "./batcher";
 import { provePdpDenies } from "./canary";
 import { clientBackend, type CerbosClient } from "./client-backend";
+import type { CreateExchange } from "./exchange";
 import { httpBackend } from "./http-backend";
 import { parseCerbosOptions, parsePdpUrl, type CerbosOptions, type ParsedCerbosOptions } from "./options";
 
@@ -15,18 +16,15 @@ export interface CerbosPdp extends PolicyDecisionPoint {
   close(): void;
 }
 
-/**
- * Takes decisions from a Cerbos PDP.
- *
- * By URL, decisions go through a small strict exchange of our own. With a client of `@cerbos/http`, `@cerbos/grpc` or
- * `@cerbos/embedded`, deadlines and the reading of answers are ours; redirects, proxies and the wire are the client's.
- *
- * @throws {ConfigurationError} naming the wrong option.
- */
-export function cerbos(pdp: string | URL | CerbosClient, options: CerbosOptions = {}): CerbosPdp {
+/** Assembles what `cerbos` of each runtime is: they differ in how they reach a URL. @throws {ConfigurationError} naming the wrong option. */
+export function connectCerbos(
+  createExchange: CreateExchange,
+  pdp: string | URL | CerbosClient,
+  options: CerbosOptions = {},
+): CerbosPdp {
   const parsed = parseCerbosOptions(options);
   if (typeof pdp === "string" || pdp instanceof URL)
-    return assemble(httpBackend(parsePdpUrl(pdp), parsed.headers), parsed);
+    return assemble(httpBackend(createExchange, parsePdpUrl(pdp), parsed.headers), parsed);
   if (typeof (pdp as Partial<CerbosClient> | undefined)?.checkResources !== "function") {
     throw new ConfigurationError(
       "cerbos: give the PDP's URL, or a client of @cerbos/http, @cerbos/grpc or @cerbos/embedded",

@@ -1,7 +1,7 @@
 import { parseStrictJson } from "../core/strict-json";
 import { PdpError } from "../core/pdp-error";
 import { RequestRefusedError, type Backend, type ExchangeOptions } from "./backend";
-import { createExchange } from "./exchange";
+import type { CreateExchange } from "./exchange";
 
 /** Answers of 50 results with outputs are some hundred kilobytes. */
 const MAX_ANSWER_LENGTH = 8 * 1024 * 1024;
@@ -10,7 +10,11 @@ const MAX_ANSWER_LENGTH = 8 * 1024 * 1024;
  * Asks a PDP by URL, strictly: exactly 200, JSON, and text that cannot be read two ways. A general HTTP client would follow redirects to
  * other hosts, take a proxy from the environment, and let the last of two members win.
  */
-export function httpBackend(base: URL, headers: Readonly<Record<string, string>>): Backend {
+export function httpBackend(
+  createExchange: CreateExchange,
+  base: URL,
+  headers: Readonly<Record<string, string>>,
+): Backend {
   const exchange = createExchange(base, headers, MAX_ANSWER_LENGTH);
 
   const post = async (path: string, body: string, options: ExchangeOptions): Promise<unknown> => {
