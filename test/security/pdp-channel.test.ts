@@ -17,6 +17,8 @@ import {
 } from "../support/bad-pdp";
 
 const TIMEOUT_MS = 500;
+/** Where what is answered counts, and not when: a slow machine takes a second for ten megabytes. */
+const PATIENT_MS = 10_000;
 /** For the machine, on top of the deadline. */
 const LENIENCY_MS = 1000;
 
@@ -50,9 +52,13 @@ const outcome = (decision: Decision): string =>
   decision.effect === "deny" ? decision.denial.code : "allowed";
 
 /** One check by a guard that knows the PDP already, so that only the check itself meets the misbehaviour. */
-async function check(pdp: BadPdp, misbehaviour: Misbehaviour): Promise<{ outcome: string; ms: number }> {
+async function check(
+  pdp: BadPdp,
+  misbehaviour: Misbehaviour,
+  timeoutMs = PATIENT_MS,
+): Promise<{ outcome: string; ms: number }> {
   pdp.behave((response, request) => reply(response, answerTo(request, "EFFECT_DENY")));
-  const session = await sessionOf(connect(pdp.url));
+  const session = await sessionOf(connect(pdp.url, { timeoutMs }));
   await session.check(refund);
   pdp.behave(misbehaviour);
   const started = performance.now();
@@ -171,9 +177,7 @@ describe("an answer that proves nothing denies with pdp_invalid_response", () =>
     ["an ALLOW with status 429", (response, request) => reply(response, answerTo(request), 429)],
   ])("%s", async (_, misbehaviour) => {
     const pdp = await serve();
-    const { outcome, ms } = await check(pdp, misbehaviour);
-    expect(outcome).toBe("pdp_invalid_response");
-    expect(ms).toBeLessThan(TIMEOUT_MS + LENIENCY_MS);
+    expect((await check(pdp, misbehaviour)).outcome).toBe("pdp_invalid_response");
   });
 
   it.each([301, 302, 303, 307, 308])("a redirect with status %i, which nobody follows", async (status) => {
@@ -260,7 +264,7 @@ describe("a PDP that does not answer denies with pdp_unavailable, in time", () =
     ["with status 503", (response) => reply(response, "overloaded", 503, "text/plain")],
   ])("%s", async (_, misbehaviour) => {
     const pdp = await serve();
-    const { outcome, ms } = await check(pdp, misbehaviour);
+    const { outcome, ms } = await check(pdp, misbehaviour, TIMEOUT_MS);
     expect(outcome).toBe("pdp_unavailable");
     expect(ms).toBeLessThan(TIMEOUT_MS + LENIENCY_MS);
   });
@@ -279,7 +283,7 @@ describe("a PDP that does not answer denies with pdp_unavailable, in time", () =
     const session = await sessionOf(connect(pdp.url));
     const started = performance.now();
     expect(outcome(await session.check(refund))).toBe("pdp_unavailable");
-    expect(performance.now() - started).toBeLessThan(TIMEOUT_MS * 1.4);
+    expect(performance.now() - started).toBeLessThan(TIMEOUT_MS + LENIENCY_MS);
   });
 });
 
