@@ -1,8 +1,9 @@
 import type { Denial } from "../../core/denial";
-import { AuthorizationDeniedError, denialError } from "../../core/errors";
+import { AuthorizationDeniedError } from "../../core/errors";
 import type { Session } from "../../core/session";
 import type { JointAllow } from "../shared/joint-decision";
 import { assertSession } from "../shared/assert-session";
+import { runWatched } from "../shared/run-watched";
 import { wrapTool, type GuardedTools, type LocalTools, type ToolFunction } from "./local-tool";
 import { readOptions, type GuardToolsOptions } from "./options";
 import { ToolCalls } from "./tool-calls";
@@ -33,8 +34,8 @@ export function guardTools<T extends LocalTools, Mode extends "throw" | "return"
         if (settings.returnDenials && AuthorizationDeniedError.isInstance(error)) return error.denial;
         throw error;
       }
-      const result = await runWatched(allowed, rest, (rest) =>
-        run.call(this, allowed.hop.attr.arguments as never, ...rest),
+      const result = await runWatched(allowed, (withdrawn) =>
+        run.call(this, allowed.hop.attr.arguments as never, ...withSignal(rest, withdrawn)),
       );
       if (!(result instanceof AuthorizationDeniedError)) return result;
       if (settings.returnDenials) return result.denial;
@@ -45,36 +46,6 @@ export function guardTools<T extends LocalTools, Mode extends "throw" | "return"
     ([name, tool]) => [name, wrapTool(name, tool, (run) => guard(name, run))] as const,
   );
   return Object.freeze(Object.fromEntries(guarded)) as GuardedTools<T, DenialIn<Mode>>;
-}
-
-/**
- * Runs a tool for as long as it may run. Where authority is withdrawn meanwhile the agent gets the denial at once, as a result here; the signal that the tool
- * was handed is aborted, and what it still does reaches nobody.
- */
-async function runWatched(
-  allowed: JointAllow,
-  rest: readonly never[],
-  run: (rest: readonly never[]) => unknown,
-): Promise<unknown> {
-  const controller = new AbortController();
-  let stopWatch = (): void => undefined;
-  const withdrawn = new Promise<AuthorizationDeniedError>((resolve) => {
-    stopWatch = allowed.watch((denial) => {
-      const error = denialError(denial);
-      controller.abort(error);
-      resolve(error);
-    });
-  });
-  try {
-    const result = await Promise.race([run(withSignal(rest, controller.signal)), withdrawn]);
-    allowed.settle(result instanceof AuthorizationDeniedError ? "unknown" : "done");
-    return result;
-  } catch (error) {
-    allowed.settle("failed");
-    throw error;
-  } finally {
-    stopWatch();
-  }
 }
 
 /** What a framework handed beside the arguments, with a signal that ends with ours too, where there was one. */

@@ -1,7 +1,7 @@
-import type { ToolOwner } from "../../../core/capabilities";
 import type { JsonObject, JsonValue } from "../../../core/json";
 import type { Session } from "../../../core/session";
-import type { ModelGuard, ToolOrigin } from "./options";
+import { hiddenNames } from "../hidden-names";
+import type { ModelGuard } from "./options";
 import type { DeclaredTool } from "./request-scan";
 
 /** Finds the declared tools that this principal may never use, so that the model does not learn of them. */
@@ -11,40 +11,10 @@ export async function hiddenTools(
   tools: readonly DeclaredTool[],
   signal: AbortSignal | undefined,
 ): Promise<readonly DeclaredTool[]> {
-  const { originOf } = guard;
-  if (!originOf || tools.length === 0) return [];
-  const hidden: DeclaredTool[] = [];
-  const owners = new Map<string, { origin: ToolOrigin; name: string; declared: DeclaredTool }[]>();
-  for (const declared of tools) {
-    const origin = originOf(declared.name);
-    if (!origin) {
-      hidden.push(declared);
-      continue;
-    }
-    const key = JSON.stringify(ownerOf(origin));
-    const name = origin.tool ?? declared.name;
-    owners.set(key, [...(owners.get(key) ?? []), { origin, name, declared }]);
-  }
-  await Promise.all(
-    [...owners.values()].map(async (owned) => {
-      const [first] = owned;
-      if (!first) return;
-      const names = owned.map(({ name }) => name);
-      const effects = Object.fromEntries(
-        owned.flatMap(({ name, origin }) => (origin.effect ? [[name, origin.effect] as const] : [])),
-      );
-      const visible = await session.visible(ownerOf(first.origin), names, {
-        effects,
-        ...(signal && { signal }),
-      });
-      for (const { name, declared } of owned) if (visible[name] === "never") hidden.push(declared);
-    }),
-  );
-  return hidden;
-}
-
-function ownerOf({ server, toolset }: ToolOrigin): ToolOwner {
-  return server !== undefined ? { server } : { toolset };
+  if (!guard.originOf || tools.length === 0) return [];
+  const names = tools.map(({ name }) => name);
+  const hidden = await hiddenNames(guard.originOf, session, names, signal);
+  return tools.filter(({ name }) => hidden.has(name));
 }
 
 /** The request without some of its tools. A list that is empty then goes, and with it what only makes sense beside one. */

@@ -110,17 +110,18 @@ const origin = z.union([
   z.strictObject({ toolset: serverName, ...tool }),
 ]);
 
+/** For options: see {@link ToolMap}. */
+export const toolMap = z.union([
+  z.record(z.string(), origin),
+  z.custom<(name: string) => ToolOrigin | undefined>(
+    (value) => typeof value === "function",
+    "expected a map or a function",
+  ),
+]);
+
 const shape = {
   provider: z.string().min(1).optional(),
-  tools: z
-    .union([
-      z.record(z.string(), origin),
-      z.custom<(name: string) => ToolOrigin | undefined>(
-        (value) => typeof value === "function",
-        "expected a map or a function",
-      ),
-    ])
-    .optional(),
+  tools: toolMap.optional(),
   answers: z.enum(["check", "pass"]).optional(),
   streamUsage: z.enum(["ask", "leave"]).default("ask"),
   hiddenTools: z.enum(["remove", "deny"]).default("remove"),

@@ -1,0 +1,159 @@
+import type { DenyDecision } from "../../../core/decision";
+import { AuthorizationDeniedError, denialError } from "../../../core/errors";
+import { InvalidJsonError } from "../../../core/json";
+import type { Session } from "../../../core/session";
+import type { StandardSchema } from "../../../core/standard-schema";
+import { parseStrictJson } from "../../../core/strict-json";
+import { refusing } from "../argument-schemas";
+import { toStandardSchema } from "../json-schema";
+import { checkTogether, type JointAllow } from "../joint-decision";
+import { askWithInnerCalls, type ToolCall, type ToolQuestion } from "../meta-tools";
+import type { ToolOrigin } from "../model-api/options";
+import { runWatched } from "../run-watched";
+import { hiddenNames } from "../hidden-names";
+import { originReader, type AgentToolsOptions, type OriginOf } from "./options";
+
+/** A call as a framework hands it on. */
+export interface AgentToolCall {
+  /** The tool, by the name that the model knows. */
+  readonly name: string;
+  /** The arguments, or their JSON text. They are read before the first `await`. */
+  readonly arguments: unknown;
+  /** What the framework's own tool says of them: a Standard Schema or a JSON Schema. The operator's goes before it. */
+  readonly schema?: unknown;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The tools of an agent, whatever framework runs them, decided on behalf of one session. */
+export class AgentTools {
+  readonly #session: Session;
+  readonly #originOf: OriginOf;
+  readonly #allowUntyped: boolean;
+
+  /** @throws {ConfigurationError} naming the wrong option. */
+  constructor(caller: string, session: Session, options: AgentToolsOptions) {
+    this.#session = session;
+    this.#originOf = originReader(caller, options);
+    this.#allowUntyped = options.untyped === "allow";
+  }
+
+  /** Decides a call. Whoever gets an allow runs the tool on `hop.attr.arguments`, which is what was checked, and settles. */
+  async decide({
+    name,
+    arguments: given,
+    schema,
+    signal,
+  }: AgentToolCall): Promise<JointAllow | DenyDecision> {
+    const args = parseArguments(given);
+    const origin = this.#find(name);
+    const questions = origin ? await this.#questions(origin, name, args, schema) : [unknownTool(name)];
+    const decision = await checkTogether(
+      this.#session,
+      questions.map(({ kind, action, attr, ...options }) => ({
+        hop: { kind, action, attr },
+        options: { ...options, ...(signal && { signal }) },
+      })),
+    );
+    if (!decision) throw new Error("a call of a tool is at least one question");
+    return decision;
+  }
+
+  /**
+   * Decides a call and runs it on the arguments that were checked, for as long as it may run.
+   *
+   * @throws {AuthorizationDeniedError} and {ApprovalRequiredError} with the denial, also one that comes while the tool runs; what `run` throws.
+   */
+  async run<T>(call: AgentToolCall, run: (args: unknown, withdrawn: AbortSignal) => T): Promise<Awaited<T>> {
+    const decision = await this.decide(call);
+    if (decision.effect === "deny") throw denialError(decision.denial);
+    const result = await runWatched(decision, (withdrawn) => run(decision.hop.attr.arguments, withdrawn));
+    if (result instanceof AuthorizationDeniedError) throw result;
+    return result;
+  }
+
+  /** Those that this principal may never use, so that the model need not learn of them. @throws {AuthorizationDeniedError} when the policy cannot say. */
+  hidden(names: readonly string[], signal?: AbortSignal): Promise<ReadonlySet<string>> {
+    return hiddenNames((name) => this.#find(name), this.#session, names, signal);
+  }
+
+  #find(name: string): ToolOrigin | undefined {
+    try {
+      return this.#originOf(name);
+    } catch {
+      // The operator's own function: what it has no answer for is not known.
+      return undefined;
+    }
+  }
+
+  #questions(
+    origin: ToolOrigin,
+    name: string,
+    args: unknown,
+    schema: unknown,
+  ): readonly ToolQuestion[] | Promise<readonly ToolQuestion[]> {
+    const { tool = name, metaTool } = origin;
+    const call: ToolCall = { kind: kindOf(origin), tool, arguments: args, isInner: false };
+    if (!metaTool) return [this.#question(call, origin, schema)];
+    return askWithInnerCalls(call, new Map([[tool, metaTool]]), (each) => {
+      if (!each.isInner) return this.#question(each, origin, schema);
+      // What a meta tool calls is known if it has an entry under its own name.
+      const inner = this.#find(each.tool);
+      const isKnown = inner && kindOf(inner) === each.kind && (inner.tool ?? each.tool) === each.tool;
+      return this.#question(each, isKnown ? inner : {}, undefined);
+    });
+  }
+
+  #question(
+    { kind, tool, arguments: args }: ToolCall,
+    { effect, schema: given, untyped }: Pick<ToolOrigin, "effect" | "schema" | "untyped">,
+    own: unknown,
+  ): ToolQuestion {
+    const schema = usable(given ?? own) ?? (this.#allows(untyped) ? undefined : UNTYPED);
+    return {
+      kind,
+      action: `tools/call/${tool}`,
+      attr: { arguments: args, ...(effect && { effect }) },
+      ...(schema && { schema }),
+    };
+  }
+
+  #allows(untyped: ToolOrigin["untyped"]): boolean {
+    return untyped === undefined ? this.#allowUntyped : untyped === "allow";
+  }
+}
+
+const UNTYPED = refusing(
+  'have no schema; `schema` of the tool\'s entry in `tools`, or `untyped: "allow"`, admits them',
+);
+
+/** A schema that cannot be used types nothing, and so nothing may pass by it. */
+function usable(schema: unknown): StandardSchema | undefined {
+  if (schema === undefined) return undefined;
+  try {
+    return toStandardSchema(schema, "schema");
+  } catch (error) {
+    return refusing(`have no schema that can be used: ${(error as Error).message}`);
+  }
+}
+
+function kindOf({ server, toolset }: Pick<ToolOrigin, "server" | "toolset">): string {
+  return server !== undefined ? `mcp_${server}` : `tool_${String(toolset)}`;
+}
+
+function unknownTool(name: string): ToolQuestion {
+  const reason = `No option says where the tool "${name}" belongs: name it in \`tools\`, or give \`toolset\`.`;
+  const refuse = { code: "unsupported_hop", reason } as const;
+  return { kind: "tool_unknown", action: `tools/call/${name}`, attr: {}, refuse };
+}
+
+/** Models write arguments as JSON text; what is no JSON object is left for the pipeline to refuse. */
+function parseArguments(args: unknown): unknown {
+  if (args === undefined || args === "") return {};
+  if (typeof args !== "string") return args;
+  try {
+    return parseStrictJson(args);
+  } catch (error) {
+    if (error instanceof InvalidJsonError) return args;
+    throw error;
+  }
+}
