@@ -199,7 +199,9 @@ describe("a tool without a schema", () => {
   it("is denied, and the denial says what admits it", async () => {
     const denial = await denialOf(refund({ schemas: {} })({ amount_cents: 1 }));
     expect(denial.code).toBe("arguments_invalid");
-    expect(denial.reason).toMatch(/`schemas` or `untyped: "allow"`/);
+    expect(denial.reason).toMatch(
+      /a schema for the tool, or `untyped: "allow"`, in the options of guardTools/,
+    );
     expect(ran).toEqual([]);
   });
 

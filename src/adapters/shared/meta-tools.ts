@@ -91,7 +91,7 @@ const innerCall = z
  */
 export function askWithInnerCalls(
   call: ToolCall,
-  metaTools: MetaTools,
+  metaTools: Pick<MetaTools, "get">,
   ask: (call: ToolCall) => ToolQuestion | Promise<ToolQuestion>,
 ): Promise<readonly ToolQuestion[]> {
   const owner = call.kind;

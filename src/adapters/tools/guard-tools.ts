@@ -1,12 +1,10 @@
 import type { Denial } from "../../core/denial";
 import { AuthorizationDeniedError } from "../../core/errors";
 import type { Session } from "../../core/session";
-import type { JointAllow } from "../shared/joint-decision";
+import { AgentTools } from "../shared/agent-tools/agent-tools";
 import { assertSession } from "../shared/assert-session";
-import { runWatched } from "../shared/run-watched";
 import { wrapTool, type GuardedTools, type LocalTools, type ToolFunction } from "./local-tool";
 import { readOptions, type GuardToolsOptions } from "./options";
-import { ToolCalls } from "./tool-calls";
 
 type DenialIn<Mode> = Mode extends "return" ? Denial : never;
 
@@ -21,24 +19,18 @@ export function guardTools<T extends LocalTools, Mode extends "throw" | "return"
   session: Session,
   options: GuardToolsOptions & { readonly denials?: Mode },
 ): GuardedTools<T, DenialIn<Mode>> {
-  const settings = readOptions(tools, options);
+  const { returnDenials, ...settings } = readOptions(tools, options);
   assertSession("guardTools", session);
-  const calls = new ToolCalls(session, settings);
+  const calls = new AgentTools("guardTools", session, settings);
 
   const guard = (name: string, run: ToolFunction): ToolFunction =>
     async function (this: unknown, args: unknown, ...rest: never[]) {
-      let allowed: JointAllow;
-      try {
-        allowed = await calls.authorize(name, args, signalOf(rest[0]));
-      } catch (error) {
-        if (settings.returnDenials && AuthorizationDeniedError.isInstance(error)) return error.denial;
-        throw error;
-      }
-      const result = await runWatched(allowed, (withdrawn) =>
-        run.call(this, allowed.hop.attr.arguments as never, ...withSignal(rest, withdrawn)),
+      const call = { name, arguments: args, signal: signalOf(rest[0]) };
+      const result = await calls.attempt(call, (checked, withdrawn) =>
+        run.call(this, checked as never, ...withSignal(rest, withdrawn)),
       );
       if (!(result instanceof AuthorizationDeniedError)) return result;
-      if (settings.returnDenials) return result.denial;
+      if (returnDenials) return result.denial;
       throw result;
     };
 

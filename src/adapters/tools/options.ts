@@ -3,9 +3,9 @@ import { ConfigurationError } from "../../core/errors";
 import { TOOL_EFFECTS, type ToolEffect } from "../../core/hop";
 import { assertKindPart } from "../../core/names";
 import { parseOptions } from "../../core/options";
-import type { StandardSchema } from "../../core/standard-schema";
 import { toStandardSchema } from "../shared/json-schema";
-import { metaToolsSchema, type MetaTool, type MetaTools } from "../shared/meta-tools";
+import type { AgentToolsOptions } from "../shared/agent-tools/options";
+import { metaToolsSchema, type MetaTool } from "../shared/meta-tools";
 import { ownSchema, type LocalTools } from "./local-tool";
 
 /** How a toolset's calls are named and typed for the policy. */
@@ -27,14 +27,8 @@ export interface GuardToolsOptions {
   readonly denials?: "throw" | "return";
 }
 
-/** The options with every default in place. Maps, so that a tool named `constructor` is only a name. */
-export interface Settings {
-  readonly kind: string;
-  readonly effects: ReadonlyMap<string, ToolEffect>;
-  /** The operator's schemas, and the tools' own. */
-  readonly schemas: ReadonlyMap<string, StandardSchema>;
-  readonly metaTools: MetaTools;
-  readonly allowUntyped: boolean;
+/** The options with every default in place. */
+export interface Settings extends AgentToolsOptions {
   readonly returnDenials: boolean;
 }
 
@@ -67,19 +61,22 @@ export function readOptions(tools: LocalTools, options: GuardToolsOptions): Sett
     if (unknown !== undefined)
       throw new ConfigurationError(`guardTools.${option}: there is no tool "${unknown}"`);
   }
-  const given = Object.entries(tools).map(
-    ([name, tool]) => [name, Object.hasOwn(schemas, name) ? schemas[name] : ownSchema(tool)] as const,
+  // Maps, so that a tool named `constructor` is only a name.
+  const byName = new Map(Object.entries(effects));
+  const usable = new Map(
+    Object.entries(tools).flatMap(([name, tool]) => {
+      const schema = Object.hasOwn(schemas, name) ? schemas[name] : ownSchema(tool);
+      return schema === undefined
+        ? []
+        : [[name, toStandardSchema(schema, `guardTools.schemas.${name}`)] as const];
+    }),
   );
-  return Object.freeze({
-    kind: `tool_${toolset}`,
-    effects: new Map(Object.entries(effects)),
-    schemas: new Map(
-      given
-        .filter(([, schema]) => schema !== undefined)
-        .map(([name, schema]) => [name, toStandardSchema(schema, `guardTools.schemas.${name}`)]),
-    ),
-    metaTools,
-    allowUntyped: untyped === "allow",
+  return Object.freeze<Settings>({
+    tools: (name) => {
+      const [effect, schema, metaTool] = [byName.get(name), usable.get(name), metaTools.get(name)];
+      return { toolset, ...(effect && { effect }), ...(schema && { schema }), ...(metaTool && { metaTool }) };
+    },
+    untyped,
     returnDenials: denials === "return",
   });
 }

@@ -31,22 +31,25 @@ export class AgentTools {
   readonly #allowUntyped: boolean;
 
   /** @throws {ConfigurationError} naming the wrong option. */
-  constructor(caller: string, session: Session, options: AgentToolsOptions) {
+  constructor(
+    private readonly caller: string,
+    session: Session,
+    options: AgentToolsOptions,
+  ) {
     this.#session = session;
     this.#originOf = originReader(caller, options);
     this.#allowUntyped = options.untyped === "allow";
   }
 
   /** Decides a call. Whoever gets an allow runs the tool on `hop.attr.arguments`, which is what was checked, and settles. */
-  async decide({
-    name,
-    arguments: given,
-    schema,
-    signal,
-  }: AgentToolCall): Promise<JointAllow | DenyDecision> {
-    const args = parseArguments(given);
+  async decide(call: AgentToolCall): Promise<JointAllow | DenyDecision> {
+    const { name, schema, signal } = call;
     const origin = this.#find(name);
-    const questions = origin ? await this.#questions(origin, name, args, schema) : [unknownTool(name)];
+    const asked = origin
+      ? this.#questions(origin, name, parseArguments(call.arguments), schema)
+      : [unknownTool(name)];
+    // Without a pause where nothing has to be found out first: until `check` has read them, the arguments are the caller's to change.
+    const questions = asked instanceof Promise ? await asked : asked;
     const decision = await checkTogether(
       this.#session,
       questions.map(({ kind, action, attr, ...options }) => ({
@@ -59,14 +62,21 @@ export class AgentTools {
   }
 
   /**
-   * Decides a call and runs it on the arguments that were checked, for as long as it may run.
-   *
-   * @throws {AuthorizationDeniedError} and {ApprovalRequiredError} with the denial, also one that comes while the tool runs; what `run` throws.
+   * Decides a call and runs it on the arguments that were checked, for as long as it may run. A denial is a result, also one that comes while the tool
+   * runs; what `run` itself throws is thrown.
    */
-  async run<T>(call: AgentToolCall, run: (args: unknown, withdrawn: AbortSignal) => T): Promise<Awaited<T>> {
+  async attempt<T>(
+    call: AgentToolCall,
+    run: (args: unknown, withdrawn: AbortSignal) => T,
+  ): Promise<Awaited<T> | AuthorizationDeniedError> {
     const decision = await this.decide(call);
-    if (decision.effect === "deny") throw denialError(decision.denial);
-    const result = await runWatched(decision, (withdrawn) => run(decision.hop.attr.arguments, withdrawn));
+    if (decision.effect === "deny") return denialError(decision.denial);
+    return runWatched(decision, (withdrawn) => run(decision.hop.attr.arguments, withdrawn));
+  }
+
+  /** The same. @throws {AuthorizationDeniedError} and {ApprovalRequiredError} with the denial. */
+  async run<T>(call: AgentToolCall, run: (args: unknown, withdrawn: AbortSignal) => T): Promise<Awaited<T>> {
+    const result = await this.attempt(call, run);
     if (result instanceof AuthorizationDeniedError) throw result;
     return result;
   }
@@ -94,13 +104,20 @@ export class AgentTools {
     const { tool = name, metaTool } = origin;
     const call: ToolCall = { kind: kindOf(origin), tool, arguments: args, isInner: false };
     if (!metaTool) return [this.#question(call, origin, schema)];
-    return askWithInnerCalls(call, new Map([[tool, metaTool]]), (each) => {
-      if (!each.isInner) return this.#question(each, origin, schema);
-      // What a meta tool calls is known if it has an entry under its own name.
-      const inner = this.#find(each.tool);
-      const isKnown = inner && kindOf(inner) === each.kind && (inner.tool ?? each.tool) === each.tool;
-      return this.#question(each, isKnown ? inner : {}, undefined);
-    });
+    const metaTools = {
+      get: (inner: string) => (inner === tool ? metaTool : this.#findInner(call.kind, inner)?.metaTool),
+    };
+    return askWithInnerCalls(call, metaTools, (each) =>
+      each.isInner
+        ? this.#question(each, this.#findInner(each.kind, each.tool) ?? {}, undefined)
+        : this.#question(each, origin, schema),
+    );
+  }
+
+  /** What a meta tool calls is known if it has an entry under its own name. */
+  #findInner(kind: string, tool: string): ToolOrigin | undefined {
+    const origin = this.#find(tool);
+    return origin && kindOf(origin) === kind && (origin.tool ?? tool) === tool ? origin : undefined;
   }
 
   #question(
@@ -108,7 +125,7 @@ export class AgentTools {
     { effect, schema: given, untyped }: Pick<ToolOrigin, "effect" | "schema" | "untyped">,
     own: unknown,
   ): ToolQuestion {
-    const schema = usable(given ?? own) ?? (this.#allows(untyped) ? undefined : UNTYPED);
+    const schema = usable(given ?? own) ?? (this.#allows(untyped) ? undefined : untypedBy(this.caller));
     return {
       kind,
       action: `tools/call/${tool}`,
@@ -122,15 +139,23 @@ export class AgentTools {
   }
 }
 
-const UNTYPED = refusing(
-  'have no schema; `schema` of the tool\'s entry in `tools`, or `untyped: "allow"`, admits them',
-);
+const untypedBy = (caller: string): StandardSchema =>
+  refusing(
+    `have no schema; a schema for the tool, or \`untyped: "allow"\`, in the options of ${caller} admits them`,
+  );
+
+/** Compiled once: the same object comes with every call. */
+const compiled = new WeakMap<object, StandardSchema>();
 
 /** A schema that cannot be used types nothing, and so nothing may pass by it. */
 function usable(schema: unknown): StandardSchema | undefined {
   if (schema === undefined) return undefined;
+  const known = typeof schema === "object" && schema !== null ? compiled.get(schema) : undefined;
+  if (known) return known;
   try {
-    return toStandardSchema(schema, "schema");
+    const usable = toStandardSchema(schema, "schema");
+    compiled.set(schema as object, usable);
+    return usable;
   } catch (error) {
     return refusing(`have no schema that can be used: ${(error as Error).message}`);
   }
