@@ -118,6 +118,8 @@ export const DENIAL_META_KEY = "dev.hopguard/denial";
 
 /** Where SDKs keep what a server, or a guard in its place, answered. */
 const CARRIERS = ["denial", "error", "data", "body", "cause", "_meta", DENIAL_META_KEY] as const;
+/** The AI SDK keeps the answer as its text, and of what was in it only what its schema knows. */
+const TEXT_CARRIER = "responseBody";
 
 /** Getters may make up new objects for as long as they are asked. */
 const MAX_DEPTH = 8;
@@ -135,8 +137,11 @@ export function findDenial(value: unknown): Denial | undefined {
     seen.add(candidate);
     const denial = parseDenial(candidate);
     if (denial) return denial;
-    for (const key of CARRIERS) {
-      const carried = attempted(() => (candidate as Record<string, unknown>)[key]);
+    const members = candidate as Readonly<Record<string, unknown>>;
+    for (const key of [...CARRIERS, TEXT_CARRIER]) {
+      const carried = attempted(() =>
+        key === TEXT_CARRIER ? (JSON.parse(String(members[key])) as unknown) : members[key],
+      );
       const found = search(carried, depth + 1);
       if (found) return found;
     }

@@ -16,14 +16,14 @@ export function answering(result: StandardResult): StandardSchema {
 }
 
 /** For arguments that are sent as they are: what the schema would make something else of is refused. */
-export function unchanging(schema: StandardSchema): StandardSchema {
+export function unchanging(schema: StandardSchema, message = CHANGED): StandardSchema {
   return {
     "~standard": {
       validate: async (given) => {
         const result = await schema["~standard"].validate(given);
         if (result.issues) return result;
         const isSame = canonicalJson(snapshot(result.value)) === canonicalJson(given as JsonValue);
-        return isSame ? { value: given } : { issues: [{ message: CHANGED }] };
+        return isSame ? { value: given } : { issues: [{ message }] };
       },
     },
   };

@@ -6,7 +6,7 @@ import type { JointAllow } from "./joint-decision";
  * was handed is aborted, and what it still does reaches nobody.
  */
 export async function runWatched<T>(
-  allowed: JointAllow,
+  allowed: Pick<JointAllow, "settle" | "watch">,
   run: (withdrawn: AbortSignal) => T,
 ): Promise<Awaited<T> | AuthorizationDeniedError> {
   const controller = new AbortController();

@@ -22,6 +22,8 @@ export interface AgentToolCall {
   /** What the framework's own tool says of them: a Standard Schema or a JSON Schema. The operator's goes before it. */
   readonly schema?: unknown;
   readonly signal?: AbortSignal | undefined;
+  /** Only ask what the decision would be, as `CheckOptions` has it: an allow is no permission. */
+  readonly lookUp?: boolean;
 }
 
 /** The tools of an agent, whatever framework runs them, decided on behalf of one session. */
@@ -43,7 +45,7 @@ export class AgentTools {
 
   /** Decides a call. Whoever gets an allow runs the tool on `hop.attr.arguments`, which is what was checked, and settles. */
   async decide(call: AgentToolCall): Promise<JointAllow | DenyDecision> {
-    const { name, schema, signal } = call;
+    const { name, schema, signal, lookUp = false } = call;
     const origin = this.#find(name);
     const asked = origin
       ? this.#questions(origin, name, parseArguments(call.arguments), schema)
@@ -54,7 +56,7 @@ export class AgentTools {
       this.#session,
       questions.map(({ kind, action, attr, ...options }) => ({
         hop: { kind, action, attr },
-        options: { ...options, ...(signal && { signal }) },
+        options: { ...options, lookUp, ...(signal && { signal }) },
       })),
     );
     if (!decision) throw new Error("a call of a tool is at least one question");

@@ -1,6 +1,7 @@
 import type { SettledOutcome } from "../../../core/decision";
 import type { Denial } from "../../../core/denial";
 import { denialError } from "../../../core/errors";
+import type { TokenUsage } from "../../../core/usage";
 import type { JointAllow } from "../joint-decision";
 import { jsonUsage, streamUsage, type UsageReader } from "./usage/usage-reader";
 
@@ -35,6 +36,11 @@ export class CallUnderWay {
     this.#end(this.signal.aborted ? "unknown" : "failed");
   }
 
+  /** There is the whole answer. */
+  done(usage: TokenUsage | undefined): void {
+    this.#end("done", usage);
+  }
+
   /** The same response, whose body ends with the denial's error when authority is withdrawn, and is read along for what was used. */
   follow(response: Response): Response {
     const { body, ok, headers } = response;
@@ -43,19 +49,20 @@ export class CallUnderWay {
       return response;
     }
     const isStream = /^text\/event-stream\s*(?:;|$)/i.test(headers.get("content-type") ?? "");
-    const followed = this.#followBody(body, isStream ? streamUsage() : jsonUsage());
+    const followed = this.followStream(body, isStream ? streamUsage() : jsonUsage());
     const { status, statusText } = response;
     return new Response(followed, { status, statusText, headers });
   }
 
-  #followBody(body: ReadableStream<Uint8Array>, usage: UsageReader): ReadableStream<Uint8Array> {
-    const reader = body.getReader();
+  /** The same stream, likewise. */
+  followStream<Chunk>(stream: ReadableStream<Chunk>, usage: UsageReader<Chunk>): ReadableStream<Chunk> {
+    const reader = stream.getReader();
     const { signal } = this;
-    return new ReadableStream<Uint8Array>({
+    return new ReadableStream<Chunk>({
       start: (controller) => {
         // Whoever gives up may never read on.
         const end = (): void => {
-          this.#end("unknown", usage);
+          this.#end("unknown", usage.end());
           controller.error(signal.reason);
           reader.cancel(signal.reason).catch(() => undefined);
         };
@@ -67,30 +74,30 @@ export class CallUnderWay {
         try {
           const { done, value } = await reader.read();
           if (signal.aborted) return;
-          if (value) {
+          if (!done) {
             usage.read(value);
             controller.enqueue(value);
+            return;
           }
-          if (!done) return;
           controller.close();
-          this.#end("done", usage);
+          this.#end("done", usage.end());
         } catch (error) {
-          this.#end("unknown", usage);
+          this.#end("unknown", usage.end());
           controller.error(error);
         }
       },
       cancel: async (reason) => {
         // Some SDKs go once they have read `[DONE]`, and do not wait for the end of the connection.
-        this.#end(usage.isOver ? "done" : "unknown", usage);
+        this.#end(usage.isOver ? "done" : "unknown", usage.end());
         await reader.cancel(reason);
       },
     });
   }
 
   /** An answer that has begun was paid for. What it did not say that it used, cut short or silent, stays as it was reserved. */
-  #end(outcome: SettledOutcome, usage?: UsageReader): void {
+  #end(outcome: SettledOutcome, usage?: TokenUsage): void {
     this.#stopWatch();
     this.#over.abort();
-    this.allowed.settle(outcome, usage?.end());
+    this.allowed.settle(outcome, usage);
   }
 }

@@ -6,8 +6,8 @@ import { complete, hear, NOTHING_SAID, type SaidUsage } from "./token-usage";
 const MAX_LENGTH = 16 * 1024 * 1024;
 
 /** Reads along what an answer says of its usage, and changes nothing. */
-export interface UsageReader {
-  read(chunk: Uint8Array): void;
+export interface UsageReader<Chunk = Uint8Array> {
+  read(chunk: Chunk): void;
   /** The answer has said that nothing will come any more. */
   readonly isOver: boolean;
   /** What was said, as far as the answer came. `undefined`: not enough to know what was used. */
