@@ -1,0 +1,24 @@
+import { setTracingDisabled } from "@openai/agents";
+import pc from "picocolors";
+import { decisionLine, LEGEND } from "../support-desk/narrator";
+import { openScene } from "./scene";
+import { STORY } from "./story";
+
+// Traces hold what is said, and go to OpenAI by a way of their own.
+setTracingDisabled(true);
+console.log(pc.bold("\n hopguard: the support desk's refunds, by agents of the OpenAI Agents SDK\n"));
+console.log(LEGEND);
+const scene = await openScene({ onRecord: (record) => console.log(decisionLine(record)) });
+let chapter = 0;
+try {
+  for (const part of STORY) {
+    console.log(`\n ${pc.bold(`${++chapter}. ${part.title}`)}`);
+    await part.play(scene, (line) => console.log(`   ${pc.cyan(line)}`));
+  }
+  console.log(`\n ${pc.green("The story ended as told.")}\n`);
+} catch (error) {
+  console.error(`\n ${pc.red(`Chapter ${chapter} ended otherwise than told:`)}`, error, "\n");
+  process.exitCode = 1;
+} finally {
+  await scene.stop();
+}

@@ -1,0 +1,60 @@
+import type { DenyDecision, SettledOutcome } from "../../core/decision";
+import type { Denial } from "../../core/denial";
+import type { AgentTools } from "../shared/agent-tools/agent-tools";
+import type { JointAllow } from "../shared/joint-decision";
+import type { Authority } from "./authority";
+import type { FunctionTool, SdkAgent } from "./framework";
+
+/** A call that may be made, with the arguments as they were decided on. */
+export interface AllowedCall extends Pick<JointAllow, "effect" | "watch"> {
+  readonly input: string;
+  settle(outcome: SettledOutcome): void;
+}
+
+/** Decides the calls of one tool. */
+export interface ToolGate {
+  /** Whether the model may learn of the tool is found out by these, under the tool's name. Without: it is always shown. */
+  readonly tools?: AgentTools;
+  /** `args` are JSON text, or what was read of it. */
+  decide(
+    args: unknown,
+    options?: { readonly signal?: AbortSignal | undefined; readonly lookUp?: boolean },
+  ): Promise<AllowedCall | DenyDecision>;
+}
+
+/** For a tool that runs here or on an MCP server. */
+export function toolGate(tools: AgentTools, { name, parameters: schema }: FunctionTool): ToolGate {
+  return {
+    tools,
+    async decide(args, options) {
+      const decision = await tools.decide({ name, arguments: args, schema, ...options });
+      if (decision.effect === "deny") return decision;
+      return {
+        effect: "allow",
+        input: JSON.stringify(decision.hop.attr.arguments ?? {}),
+        settle: (outcome) => {
+          decision.settle(outcome);
+        },
+        watch: (end) => decision.watch(end),
+      };
+    },
+  };
+}
+
+/** For an agent that is called as a tool: work is handed to it. What it then does is decided by itself. */
+export function agentGate(authority: Authority, agent: SdkAgent): ToolGate {
+  return {
+    async decide(args, { lookUp = false } = {}) {
+      const denial = lookUp ? undefined : await authority.handOver(agent);
+      if (denial) return denied(denial);
+      const input = typeof args === "string" ? args : JSON.stringify(args);
+      return { effect: "allow", input, settle: () => undefined, watch: () => () => undefined };
+    },
+  };
+}
+
+const denied = (denial: Denial): DenyDecision => ({
+  effect: "deny",
+  decisionId: denial.decision_id,
+  denial,
+});
