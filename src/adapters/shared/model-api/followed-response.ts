@@ -1,5 +1,6 @@
 import type { SettledOutcome } from "../../../core/decision";
 import type { Denial } from "../../../core/denial";
+import { eitherSignal } from "../../../core/either-signal";
 import { denialError } from "../../../core/errors";
 import type { JointAllow } from "../joint-decision";
 import { jsonUsage, streamUsage, type UsageReader } from "./usage/usage-reader";
@@ -22,7 +23,7 @@ export class CallUnderWay {
       this.#denial = denial;
       controller.abort(denialError(denial));
     });
-    this.signal = callers ? AbortSignal.any([callers, controller.signal]) : controller.signal;
+    this.signal = callers ? eitherSignal(callers, controller.signal, this.#over.signal) : controller.signal;
   }
 
   /** The denial that has ended the call, if one has. */
@@ -35,20 +36,21 @@ export class CallUnderWay {
     this.#end(this.signal.aborted ? "unknown" : "failed");
   }
 
-  /** The same response, whose body ends with the denial's error when authority is withdrawn, and is read along for what was used. */
-  follow(response: Response): Response {
+  /** The same response, whose body ends with the denial's error when authority is withdrawn, and is read along for what a model used. */
+  follow(response: Response, { isOfModel = true } = {}): Response {
     const { body, ok, headers } = response;
     if (!ok || body === null) {
       this.#end(ok ? "done" : "failed");
       return response;
     }
     const isStream = /^text\/event-stream\s*(?:;|$)/i.test(headers.get("content-type") ?? "");
-    const followed = this.#followBody(body, isStream ? streamUsage() : jsonUsage());
+    const usage = isStream ? streamUsage() : jsonUsage();
+    const followed = this.#followBody(body, isOfModel ? usage : undefined);
     const { status, statusText } = response;
     return new Response(followed, { status, statusText, headers });
   }
 
-  #followBody(body: ReadableStream<Uint8Array>, usage: UsageReader): ReadableStream<Uint8Array> {
+  #followBody(body: ReadableStream<Uint8Array>, usage: UsageReader | undefined): ReadableStream<Uint8Array> {
     const reader = body.getReader();
     const { signal } = this;
     return new ReadableStream<Uint8Array>({
@@ -68,7 +70,7 @@ export class CallUnderWay {
           const { done, value } = await reader.read();
           if (signal.aborted) return;
           if (value) {
-            usage.read(value);
+            usage?.read(value);
             controller.enqueue(value);
           }
           if (!done) return;
@@ -81,7 +83,7 @@ export class CallUnderWay {
       },
       cancel: async (reason) => {
         // Some SDKs go once they have read `[DONE]`, and do not wait for the end of the connection.
-        this.#end(usage.isOver ? "done" : "unknown", usage);
+        this.#end(usage?.isOver ? "done" : "unknown", usage);
         await reader.cancel(reason);
       },
     });
