@@ -46,12 +46,30 @@ export const limits = {
     never: ANYWHERE,
     because: "whoever asks a database brings its client",
   },
+  "hopguard/express": {
+    own: 41,
+    bundled: 72,
+    never: [CERBOS, SDKS, REDIS, /^express$/],
+    because: "the front doors of http and mcp-server, and what captures a handler's answer",
+  },
   "hopguard/fetch": {
     own: 24.5,
     bundled: 56,
     never: ANYWHERE,
     because:
       "both wire formats, with every endpoint that is known; their answers are read too, streams and batches, and tools' schemas held against calls",
+  },
+  "hopguard/hono": {
+    own: 39,
+    bundled: 71,
+    never: [...ANYWHERE, /^(express|hono)$/],
+    because: "the front doors of http and mcp-server",
+  },
+  "hopguard/http": {
+    own: 27,
+    bundled: 58,
+    never: [...ANYWHERE, /^(express|hono)$/],
+    because: "hopguard/fetch the other way round",
   },
   "hopguard/identity": {
     own: 12.9,
@@ -66,6 +84,12 @@ export const limits = {
     never: ANYWHERE,
     because:
       "both lines of MCP, and @cfworker/json-schema (6 kB) for the servers' own schemas, because it compiles no code",
+  },
+  "hopguard/mcp-server": {
+    own: 19.5,
+    bundled: 51,
+    never: [...ANYWHERE, /^(express|hono)$/],
+    because: "hopguard/mcp the other way round, sessions and the metadata of a protected resource",
   },
   "hopguard/openai": {
     own: 25,
