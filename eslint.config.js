@@ -35,6 +35,8 @@ export default tseslint.config(
   },
   {
     files: ["src/core/**", "src/adapters/**", "src/enrichment/**", "src/revocations/**"],
+    // Express runs on Node.
+    ignores: ["src/adapters/express/**"],
     rules: {
       "no-restricted-imports": [
         "error",

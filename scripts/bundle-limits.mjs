@@ -22,6 +22,12 @@ export const limits = {
     because:
       "the pipeline, which everybody loads: enrichment, budgets, aliases, delegation and the watch over calls in flight among it",
   },
+  "hopguard/ai-sdk": {
+    own: 99,
+    bundled: 999,
+    never: ANYWHERE,
+    because: "-",
+  },
   "hopguard/anthropic": {
     own: 25,
     bundled: 56,
@@ -40,11 +46,23 @@ export const limits = {
     never: [CERBOS, SDKS],
     because: "its own exchange over node:http; a client of @cerbos/core is given, and not loaded",
   },
+  "hopguard/claude-agent": {
+    own: 99,
+    bundled: 999,
+    never: ANYWHERE,
+    because: "-",
+  },
   "hopguard/enrichment": {
     own: 3,
     bundled: 28.5,
     never: ANYWHERE,
     because: "whoever asks a database brings its client",
+  },
+  "hopguard/express": {
+    own: 41,
+    bundled: 72,
+    never: [CERBOS, SDKS, REDIS, /^express$/],
+    because: "the front doors of http and mcp-server, and what captures a handler's answer",
   },
   "hopguard/fetch": {
     own: 24.5,
@@ -53,12 +71,30 @@ export const limits = {
     because:
       "both wire formats, with every endpoint that is known; their answers are read too, streams and batches, and tools' schemas held against calls",
   },
+  "hopguard/hono": {
+    own: 39,
+    bundled: 71,
+    never: [...ANYWHERE, /^(express|hono)$/],
+    because: "the front doors of http and mcp-server",
+  },
+  "hopguard/http": {
+    own: 27,
+    bundled: 58,
+    never: [...ANYWHERE, /^(express|hono)$/],
+    because: "hopguard/fetch the other way round",
+  },
   "hopguard/identity": {
     own: 12.9,
     bundled: 45,
     never: ANYWHERE,
     because:
       "jose (10 kB) verifies and signs; files are read where there is Node, which is asked for when a path is given",
+  },
+  "hopguard/langchain": {
+    own: 99,
+    bundled: 999,
+    never: ANYWHERE,
+    because: "-",
   },
   "hopguard/mcp": {
     own: 13,
@@ -67,11 +103,23 @@ export const limits = {
     because:
       "both lines of MCP, and @cfworker/json-schema (6 kB) for the servers' own schemas, because it compiles no code",
   },
+  "hopguard/mcp-server": {
+    own: 19.5,
+    bundled: 51,
+    never: [...ANYWHERE, /^(express|hono)$/],
+    because: "hopguard/mcp the other way round, sessions and the metadata of a protected resource",
+  },
   "hopguard/openai": {
     own: 25,
     bundled: 56,
     never: ANYWHERE,
     because: "hopguard/fetch and the sealed copy of a client",
+  },
+  "hopguard/openai-agents": {
+    own: 99,
+    bundled: 999,
+    never: ANYWHERE,
+    because: "-",
   },
   "hopguard/pdp": {
     own: 3.5,

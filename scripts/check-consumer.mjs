@@ -20,6 +20,12 @@ const WEB = ["DOM", "DOM.Iterable", "DOM.AsyncIterable"];
 const server = { module: "node16", moduleResolution: "node16", lib: ["ES2022"], types: ["node"] };
 const bundler = { module: "esnext", moduleResolution: "bundler", lib: ["ES2022", ...WEB], types: [] };
 
+/** Declarations that build on a framework's own, and the framework. That they load nothing of it, check-size.mjs sees to. */
+const FRAMEWORKS = { "hopguard/hono": "hono" };
+
+/** Declarations that build on Node's. */
+const NODES = ["hopguard/express"];
+
 inPackedProject(({ root, folder, run, write, install }) => {
   const compile = (options, files) => {
     const compilerOptions = {
@@ -38,11 +44,12 @@ inPackedProject(({ root, folder, run, write, install }) => {
     console.log(`compiled for ${options.moduleResolution}: ${files.join(" ")}`);
   };
 
-  install(tested("typescript"), tested("@types/node"));
+  install(tested("typescript"), tested("@types/node"), ...Object.values(FRAMEWORKS).map(tested));
   for (const subpath of subpaths) write(`${subpath.file}.ts`, everyName(folder, subpath));
-  const files = subpaths.map(({ file }) => `${file}.ts`);
-  compile(bundler, files);
-  compile(server, files);
+  const files = (without) =>
+    subpaths.filter(({ name }) => !without.includes(name)).map(({ file }) => `${file}.ts`);
+  compile(bundler, files(NODES));
+  compile(server, files([]));
   for (const { name, file } of subpaths) {
     run(process.execPath, [`out/${file}.js`]);
     console.log(`runs without any SDK: ${name}`);

@@ -15,11 +15,12 @@ import { installNode } from "./install-node.mjs";
 
 const HELP = `Usage: npm run conformance -- [options]
 
-Plays MCP's conformance suite with clients of both lines of the SDK and with a server, each bare and with hopguard's whole pipeline and a real
+Plays MCP's conformance suite with clients of both lines of the SDK, with a server, and with a guarded server, each bare and with hopguard's whole pipeline and a real
 PDP in the path, whose policy allows everything.
 
   --short            without SDK 2 on revision 2025-11-25, which the tests of hopguard/mcp cover as well
   --only <text>      only the runs and scenarios whose names hold the text
+  --role <text>      only the legs whose roles begin with the text: client, server, guarded
   --help             this text
 
 Ends with 1 if a check came out differently, or a guard denied anything, apart from what it names and explains. The suite needs Node 22, which npm's
@@ -31,6 +32,8 @@ const LEGS = [
   { role: "client", sdk: "sdk-2", revision: "2026-07-28" },
   { role: "server", revision: "2025-11-25" },
   { role: "server", revision: "2026-07-28" },
+  { role: "guarded server in process", revision: "2025-11-25" },
+  { role: "guarded server in process", revision: "2026-07-28" },
 ];
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -41,6 +44,7 @@ function readOptions() {
       options: {
         short: { type: "boolean", default: false },
         only: { type: "string", default: "" },
+        role: { type: "string", default: "" },
         help: { type: "boolean", default: false },
       },
     });
@@ -103,9 +107,10 @@ async function inParallel(items, work) {
 }
 
 /** Twice if it came out differently: scenarios that measure time fail now and then on a busy machine, with a guard and without. */
-async function compareTwice(scenario, play) {
-  const first = compare(scenario, await play("bare"), await play("guarded"));
-  return first.verdict === "DIFFERENT" ? compare(scenario, await play("bare"), await play("guarded")) : first;
+async function compareTwice(scenario, play, explains = true) {
+  const once = async () => compare(scenario, await play("bare"), await play("guarded"), explains);
+  const first = await once();
+  return first.verdict === "DIFFERENT" ? once() : first;
 }
 
 async function clientLeg({ sdk, revision }, { suite, node, host, clients, auditFile, only }) {
@@ -116,17 +121,26 @@ async function clientLeg({ sdk, revision }, { suite, node, host, clients, auditF
   );
 }
 
+/** By way of relays, whose transports are bare and guarded; or the server itself, and one with a guard in its own process, where nothing may differ. */
+function serversOf({ role }, { bare, guarded, direct, inProcess }) {
+  return role === "server"
+    ? { urls: { bare, guarded }, explains: true }
+    : { urls: { bare: direct, guarded: inProcess }, explains: false };
+}
+
 /** One scenario after the other, because they share a server whose lists some of them change. */
-async function serverLeg({ revision }, { suite, host, only }) {
-  const bare = await suite.playServer(host.bare, revision);
-  const guarded = await suite.playServer(host.guarded, revision);
+async function serverLeg(leg, { suite, host, only }) {
+  const { revision } = leg;
+  const { urls, explains } = serversOf(leg, host);
+  const bare = await suite.playServer(urls.bare, revision);
+  const guarded = await suite.playServer(urls.guarded, revision);
   const results = [];
   const played = new Set([...bare.keys(), ...guarded.keys()]);
   for (const scenario of [...played].filter((name) => name.includes(only))) {
     const found = { bare: bare.get(scenario), guarded: guarded.get(scenario) };
-    const again = async (kind) => (await suite.playServer(host[kind], revision, scenario)).get(scenario);
-    const first = compare(scenario, found.bare, found.guarded);
-    results.push(first.verdict === "DIFFERENT" ? await compareTwice(scenario, again) : first);
+    const again = async (kind) => (await suite.playServer(urls[kind], revision, scenario)).get(scenario);
+    const first = compare(scenario, found.bare, found.guarded, explains);
+    results.push(first.verdict === "DIFFERENT" ? await compareTwice(scenario, again, explains) : first);
   }
   return results;
 }
@@ -161,7 +175,9 @@ try {
   const suite = new ConformanceSuite(node, script, join(folder, "compiled"));
   const clients = await bundleClients(folder);
   const shared = { suite, node, host, clients, auditFile, only: options.only };
-  for (const leg of LEGS.filter(({ isLong }) => !isLong || !options.short)) {
+  for (const leg of LEGS.filter(
+    ({ isLong, role }) => (!isLong || !options.short) && role.startsWith(options.role),
+  )) {
     const started = Date.now();
     const found = await (leg.role === "client" ? clientLeg : serverLeg)(leg, shared);
     if (found.length === 0) continue;

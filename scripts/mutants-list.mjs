@@ -15,6 +15,7 @@ const DEGRADATION = "src/core/degradation.ts";
 const META_TOOLS = "src/adapters/shared/meta-tools.ts";
 const JSON_RPC = "src/adapters/mcp/json-rpc.ts";
 const TRANSPORT = "src/adapters/mcp/guarded-client-transport.ts";
+const MESSAGE_GUARD = "src/adapters/mcp/message-guard.ts";
 const CLIENT_REQUESTS = "src/adapters/mcp/client-requests.ts";
 const SERVER_REQUESTS = "src/adapters/mcp/server-requests.ts";
 const RESULTS = "src/adapters/mcp/results.ts";
@@ -504,7 +505,7 @@ export const MUTANTS = [
     name: "a server is opened without asking",
     by: "mcp",
     file: TRANSPORT,
-    find: "await this.#session.authorize(this.#opening, { signal: connection.signal });",
+    find: "await this.#session.authorize(this.#guard.opening, { signal: connection.signal });",
     put: "",
   },
   {
@@ -532,14 +533,14 @@ export const MUTANTS = [
   {
     name: "notifications pass unchecked",
     by: "mcp",
-    file: TRANSPORT,
-    find: "if (!CLIENT_NOTIFICATIONS.has(method)) {",
-    put: 'if (method === "") {',
+    file: MESSAGE_GUARD,
+    find: "if (!CLIENT_NOTIFICATIONS.has(message.method)) {",
+    put: 'if (message.method === "") {',
   },
   {
     name: "a server's notifications pass unchecked",
     by: "mcp",
-    file: TRANSPORT,
+    file: MESSAGE_GUARD,
     find: "if (!SERVER_NOTIFICATIONS.has(method)) {",
     put: 'if (method === "") {',
   },
@@ -702,8 +703,8 @@ export const MUTANTS = [
     name: "the request is sent as it was given",
     by: "openai",
     file: `${MODEL_API}/guarded-fetch.ts`,
-    find: "response = await fetch(outgoing.url.href, send);",
-    put: 'response = await fetch(input, { ...init, redirect: send.redirect ?? "manual" });',
+    find: "call(() => readOutgoing(input, init));",
+    put: "call(() => readOutgoing(input, init)).then((answer) => (answer.ok ? fetch(input, init) : answer));",
   },
   {
     name: "URL and body may name different models",

@@ -89,8 +89,8 @@ export interface CheckOptions {
   readonly lookUp?: boolean;
   /** What the call says, as text, for classifiers: it goes nowhere else. A function is asked only if there are any. Default: what `attr.arguments` say. */
   readonly content?: string | (() => MaybePromise<string | undefined>) | undefined;
-  /** The adapter has found already that this hop must be denied: it is denied and recorded, and the PDP is not asked. */
-  readonly refuse?: { readonly code: DenialCode; readonly reason?: string };
+  /** The adapter has found already that this hop must be denied: it is denied and recorded, and the PDP is not asked. Only the record holds `detail`. */
+  readonly refuse?: { readonly code: DenialCode; readonly reason?: string; readonly detail?: string };
 }
 
 /** What the core itself may say of a check, beside what a caller may. */

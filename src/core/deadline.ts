@@ -1,3 +1,5 @@
+import { eitherSignal } from "./either-signal";
+
 /**
  * Settles as the promise does, or rejects once the deadline (milliseconds) has passed. The timer never keeps a process alive. What is there
  * already needs no timer: a check passes here seven times, mostly with state in memory.
@@ -28,7 +30,7 @@ export async function callWithin<T>(
   hook: (signal: AbortSignal) => T | Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
-  const signal = parent ? AbortSignal.any([parent, controller.signal]) : controller.signal;
+  const signal = parent ? eitherSignal(parent, controller.signal) : controller.signal;
   try {
     return await within(ms, what, hook(signal));
   } finally {

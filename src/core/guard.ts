@@ -6,7 +6,7 @@ import { AuthorizationDeniedError, ConfigurationError } from "./errors";
 import { newEvaluation } from "./evaluation";
 import { parseGuardOptions, type GuardOptions } from "./guard-options";
 import { takeUpDelegation } from "./delegation-token";
-import { asserted, proven } from "./identification";
+import { asserted, proven, type Identified } from "./identification";
 import { parseOptions } from "./options";
 import type { IdentityVerifier, Revocation, RevocationTarget } from "./ports";
 import { identifier, parseAgent } from "./principal";
@@ -54,8 +54,7 @@ export function assembleGuard(given: GuardOptions & Required<Pick<GuardOptions, 
       const session =
         options.delegation === undefined ? begin(guard, identity, options) : await takeUp(guard, options);
       if (guard.tasks === "registered" && !session.task) throw new ConfigurationError(NO_TASK);
-      await proveIdentity(session);
-      return createSession(session, catalogue);
+      return createSession(session, await proveIdentity(session), catalogue);
     },
     revoke: async (target, details = {}) => {
       await state.revocations.revoke(newRevocation(target, details, clock()));
@@ -112,11 +111,17 @@ async function takeUp(guard: GuardContext, { delegation, agent }: TakenUp): Prom
 }
 
 /** A token that proves nothing opens no session. The refusal is recorded like any other. */
-async function proveIdentity(session: SessionContext): Promise<void> {
+async function proveIdentity(session: SessionContext): Promise<Pick<Session, "principal" | "auth">> {
   const opening = newEvaluation({ kind: "session", name: session.agent.id, action: "open" });
-  const refused = await attempt<undefined>(session, opening, undefined, async (enter) => {
+  const identified = await attempt<Identified>(session, opening, undefined, async (enter) => {
     enter("identity");
-    await within(session.guard.timeoutMs, "identity", session.identify());
+    return within(session.guard.timeoutMs, "identity", session.identify());
   });
-  if (refused) throw new AuthorizationDeniedError(refused.denial);
+  if ("effect" in identified) throw new AuthorizationDeniedError(identified.denial);
+  const { principal, auth } = identified.proof;
+  const { id, roles } = principal;
+  return {
+    principal: Object.freeze({ id, roles: Object.freeze([...roles]) }),
+    auth: Object.freeze({ ...auth }),
+  };
 }

@@ -15,6 +15,7 @@ import { delegate, type DelegateOptions } from "./delegate";
 import { MAX_LIFE_MS } from "./delegation";
 import { signedDelegation } from "./delegation-token";
 import { decide } from "./pipeline";
+import type { Authentication, PrincipalInput } from "./principal";
 import { watch } from "./watch";
 
 /** One run of one agent on behalf of one principal. Adapters turn native calls into hops and ask here. */
@@ -23,6 +24,10 @@ export interface Session {
   /** The acting agent's id. */
   readonly agent: string;
   readonly task: string | undefined;
+  /** For whom it acts, as that was known when the session was opened. What a token says later is read on every hop. */
+  readonly principal: Pick<PrincipalInput, "id" | "roles">;
+  /** How that is known. */
+  readonly auth: Authentication;
   /** What to revoke (`guard.revoke({ delegation })`) in order to end this agent's authority and all that it has handed on. */
   readonly delegation: string | undefined;
   /** Whether the guard counts usage, so that adapters find out what a call has used. */
@@ -93,7 +98,11 @@ export interface Session {
   capabilities(candidates?: Candidates, options?: LookUpOptions): Promise<Capabilities>;
 }
 
-export function createSession(context: SessionContext, catalogue: Candidates): Session {
+export function createSession(
+  context: SessionContext,
+  whom: Pick<Session, "principal" | "auth">,
+  catalogue: Candidates,
+): Session {
   const reader = (options: LookUpOptions = {}): VisibilityReader =>
     new VisibilityReader(context, options, refuse);
 
@@ -101,6 +110,8 @@ export function createSession(context: SessionContext, catalogue: Candidates): S
     id: context.id,
     agent: context.agent.id,
     task: context.task?.id,
+    principal: whom.principal,
+    auth: whom.auth,
     delegation: context.links.at(-1)?.id,
     countsUsage: context.guard.usage !== undefined,
     check: (hop, options) => decide(context, hop, { ...options, flags: [] }),
@@ -111,7 +122,7 @@ export function createSession(context: SessionContext, catalogue: Candidates): S
     watch: (hops, end, options) => watch(context, [hops].flat(), end, options),
     delegate: async (options) => {
       const child = await delegate(context, options);
-      return "effect" in child ? refuse(child) : createSession(child, catalogue);
+      return "effect" in child ? refuse(child) : createSession(child, whom, catalogue);
     },
     delegationToken: async () => {
       const token = await signedDelegation(context);

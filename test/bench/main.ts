@@ -1,6 +1,7 @@
 import { cpus } from "node:os";
 import { check, list1000, parallel50 } from "./decisions";
 import { floor, grpc } from "./others";
+import { http } from "./http";
 import { identity } from "./identity";
 import { memory } from "./memory";
 import { state } from "./state";
@@ -15,6 +16,7 @@ const BENCHMARKS = {
   stream_tools: streamTools,
   state,
   identity,
+  http,
   grpc,
   floor,
   memory,

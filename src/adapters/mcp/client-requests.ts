@@ -19,7 +19,7 @@ import type { Knowledge } from "./questions";
 import type { Resumptions } from "./resumptions";
 import { reviewResult } from "./results";
 import type { ServerPolicy } from "./server-policy";
-import type { ToolCatalogue } from "./tool-catalogue";
+import type { Catalogue } from "./tool-catalogue";
 import type { SendOptions } from "./transport";
 import type { Wire } from "./wire";
 
@@ -44,7 +44,7 @@ export class ClientRequests {
   constructor(
     private readonly wire: Wire,
     private readonly policy: ServerPolicy,
-    private readonly catalogue: ToolCatalogue,
+    private readonly catalogue: Catalogue,
     private readonly knowledge: Knowledge,
     private readonly resumptions: Resumptions,
     /** Whom tool calls are asserted to. */
@@ -67,7 +67,7 @@ export class ClientRequests {
 
     const decision = await this.#decide(request, options, asked.controller.signal);
     // Who has given up waits for no answer.
-    if (!this.#isUnderWay(asked) || options.requestSignal?.aborted) {
+    if (!this.#isCurrent(asked) || options.requestSignal?.aborted) {
       if (decision?.effect === "allow") decision.settle("failed");
       this.#forget(asked);
       return;
@@ -83,13 +83,17 @@ export class ClientRequests {
       const sent = withCheckedArguments(request, decision?.hop);
       const message = decision?.signed === undefined ? sent : withAssertion(sent, decision.signed);
       const observed = this.resumptions.observe(request, options);
-      await this.wire.send(message, withdrawn ? endingWith(withdrawn, observed) : observed);
+      await this.wire.send(message, withdrawn ? endingWith(withdrawn, observed) : observed, decision);
     } catch (error) {
       // The client has the denial already.
       if (withdrawn?.aborted) return;
       this.#forget(asked, "failed");
       throw error;
     }
+  }
+
+  isUnderWay(id: RequestId): boolean {
+    return this.#asked.has(id);
   }
 
   /** Whether the request was still being checked, so that the server knows nothing of it. */
@@ -169,7 +173,7 @@ export class ClientRequests {
       isDone = false;
       answer = denialAnswer(request, await this.#denialFor(request, error));
     }
-    if (!this.#isUnderWay(asked)) return;
+    if (!this.#isCurrent(asked)) return;
     asked.allowed?.settle(isDone ? "done" : "failed");
     this.#forget(asked);
     this.wire.deliver(answer, extra);
@@ -182,7 +186,7 @@ export class ClientRequests {
     this.wire.allowed();
     asked.stopWatch = allowed.watch((denial) => {
       const { request } = asked;
-      if (!this.#isUnderWay(asked)) return;
+      if (!this.#isCurrent(asked)) return;
       this.#forget(asked);
       this.wire.deliver(denialAnswer(request, denial));
       this.wire.send(cancellation(request.id)).catch((error: unknown) => this.wire.report(error));
@@ -196,12 +200,12 @@ export class ClientRequests {
     return this.policy.deny(unsupported(method, "The server's answer could not be read."));
   }
 
-  #isUnderWay(asked: Asked): boolean {
+  #isCurrent(asked: Asked): boolean {
     return this.#asked.get(asked.request.id) === asked;
   }
 
   #forget(asked: Asked, outcome: SettledOutcome = "unknown"): void {
-    if (this.#isUnderWay(asked)) this.#asked.delete(asked.request.id);
+    if (this.#isCurrent(asked)) this.#asked.delete(asked.request.id);
     asked.stopWatch?.();
     // Where an answer has settled it, this changes nothing.
     asked.allowed?.settle(outcome);

@@ -46,6 +46,15 @@ export function readMessage(given: unknown): JsonValue {
   return parseStrictJson(text ?? "", LIMITS);
 }
 
+/**
+ * Reads the text of a message that has come in.
+ *
+ * @throws {InvalidJsonError} saying what is wrong, and never what was found.
+ */
+export function parseMessage(text: string, limits: Readonly<Partial<typeof LIMITS>> = {}): JsonValue {
+  return parseStrictJson(text, { ...LIMITS, ...limits });
+}
+
 export function isRequest(message: unknown): message is JsonRpcRequest {
   return isCall(message) && isRequestId(message.id);
 }

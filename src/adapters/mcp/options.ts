@@ -70,20 +70,20 @@ const schema = z.strictObject({
 });
 
 /** @throws {ConfigurationError} naming the option. */
-export function readOptions(options: GuardTransportOptions): Settings {
+export function readOptions(options: GuardTransportOptions, caller = "guardTransport"): Settings {
   const { server, effects, schemas, untyped, metaTools, admit, assertion } = parseOptions(
     schema,
-    "guardTransport",
+    caller,
     options,
   );
-  assertKindPart(server, "guardTransport.server");
+  assertKindPart(server, `${caller}.server`);
   return Object.freeze({
     server,
     effects: new Map(Object.entries(effects)),
     schemas: new Map(
       Object.entries(schemas).map(([tool, given]) => [
         tool,
-        toStandardSchema(given, `guardTransport.schemas.${tool}`),
+        toStandardSchema(given, `${caller}.schemas.${tool}`),
       ]),
     ),
     allowUntyped: untyped === "allow",

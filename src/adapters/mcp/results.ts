@@ -5,12 +5,12 @@ import { INPUT_REQUESTS } from "./methods";
 import { unsupported, type Question } from "./question";
 import type { Knowledge } from "./questions";
 import type { ServerPolicy } from "./server-policy";
-import type { ToolCatalogue } from "./tool-catalogue";
+import type { Catalogue } from "./tool-catalogue";
 
 /** What a server's answers are held against. */
 export interface Review {
   readonly policy: ServerPolicy;
-  readonly catalogue: ToolCatalogue;
+  readonly catalogue: Catalogue;
   readonly knowledge: Knowledge;
   readonly signal: AbortSignal;
 }

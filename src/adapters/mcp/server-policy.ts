@@ -6,7 +6,7 @@ import type { Question, Refused } from "./question";
 /** The policy of one server, asked on behalf of one session. */
 export class ServerPolicy {
   constructor(
-    private readonly session: Session,
+    private readonly session: () => Session,
     private readonly server: string,
     private readonly effects: Readonly<Record<string, ToolEffect>>,
   ) {}
@@ -17,7 +17,7 @@ export class ServerPolicy {
     signal?: AbortSignal,
   ): Promise<JointAllow | DenyDecision | undefined> {
     return checkTogether(
-      this.session,
+      this.session(),
       questions.map((question) => this.#jointQuestion(question, signal)),
     );
   }
@@ -32,7 +32,7 @@ export class ServerPolicy {
   /** The denial of what needs no asking. It is recorded like any other. */
   async deny(question: Refused): Promise<Denial> {
     const { hop, options } = this.#jointQuestion(question);
-    const decision = await this.session.check(hop, options);
+    const decision = await this.session().check(hop, options);
     if (decision.effect === "allow") throw new Error("A hop was allowed that is to be refused.");
     return decision.denial;
   }
@@ -43,7 +43,7 @@ export class ServerPolicy {
     names: readonly string[],
     signal: AbortSignal,
   ): Promise<VisibilityByName> {
-    return this.session.visible({ server: this.server, list }, names, { signal, effects: this.effects });
+    return this.session().visible({ server: this.server, list }, names, { signal, effects: this.effects });
   }
 
   #jointQuestion(

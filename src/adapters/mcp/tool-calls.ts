@@ -7,7 +7,7 @@ import { askWithInnerCalls, type ToolCall, type ToolQuestion } from "../shared/m
 import { paramsOf, senderMeta, type Call } from "./json-rpc";
 import type { Settings } from "./options";
 import { malformed, type Question } from "./question";
-import type { ListedTool, ToolCatalogue } from "./tool-catalogue";
+import type { Catalogue, ListedTool } from "./tool-catalogue";
 
 /** More pages than this are a server that does not come to an end. */
 const MAX_PAGES = 100;
@@ -19,7 +19,7 @@ export class ToolCalls {
 
   constructor(
     private readonly settings: Settings,
-    private readonly catalogue: ToolCatalogue,
+    private readonly catalogue: Catalogue,
     /** Asks the server for a page of its list. Rejects with the denial if the policy does not allow it. */
     private readonly listPage: (params: JsonObject) => Promise<JsonObject>,
   ) {
@@ -116,7 +116,7 @@ export class ToolCalls {
 }
 
 const UNTYPED = refusing(
-  "have no types from the server; the options `schemas` (types of your own) and `untyped` of guardTransport admit them",
+  "have no types from the server; the options `schemas` (types of your own) and `untyped` of the guard admit them",
 );
 
 const UNLISTED = { code: "unsupported_hop", reason: "The server has no tool of this name." } as const;

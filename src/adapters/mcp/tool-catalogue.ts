@@ -55,16 +55,24 @@ export class ListedTool {
 /** The definitions of a server's tools, by name, as a session has first seen them: over all its connections. */
 export type Pins = Map<string, ListedTool>;
 
+/** What a guard knows of a server's tools. */
+export interface Catalogue {
+  /** Whether every tool of the server has been seen, as far as the server has said. */
+  complete: boolean;
+  find(name: string): ListedTool | undefined;
+  /** Learns a page of a tool list, as the server sent it. Returns the definitions that may be shown. */
+  learn(page: readonly JsonValue[]): readonly JsonObject[];
+}
+
 /** A server that makes names up cannot fill the memory. Tools beyond these are unlisted. */
-const MAX_TOOLS = 10_000;
+export const MAX_TOOLS = 10_000;
 
 /**
  * The tools of a server as one connection has seen them, held against the session's pins: a server that waits for a new connection to change
  * a tool gains nothing by it.
  */
-export class ToolCatalogue {
+export class ToolCatalogue implements Catalogue {
   readonly #seen = new Set<string>();
-  /** Whether every tool of the server has been seen, as far as the server has said. */
   complete = false;
 
   constructor(
@@ -83,15 +91,11 @@ export class ToolCatalogue {
    * name, there once on the page, and what they were when they were first seen.
    */
   learn(page: readonly JsonValue[]): readonly JsonObject[] {
-    const named = page.filter((item): item is JsonObject => isJsonObject(item) && isToolName(item.name));
-    const counts = new Map<JsonValue | undefined, number>();
-    for (const { name } of named) counts.set(name, (counts.get(name) ?? 0) + 1);
-    return named.filter((definition) => {
-      const name = definition.name as string;
-      const tool = this.#pinned(name, definition);
+    const { definitions, isTwice } = readPage(page);
+    return definitions.filter((definition) => {
+      const tool = this.#pinned(definition.name, definition);
       if (!tool) return false;
-      // Two tools of one name: nobody knows which one a call would reach.
-      if (counts.get(name) !== 1 || !tool.isAsDefinedBy(definition)) tool.markChanged();
+      if (isTwice(definition.name) || !tool.isAsDefinedBy(definition)) tool.markChanged();
       return !tool.changed;
     });
   }
@@ -105,6 +109,22 @@ export class ToolCatalogue {
     this.#seen.add(name);
     return this.pins.get(name);
   }
+}
+
+/** A definition of a name that a policy can name. */
+type NamedDefinition = JsonObject & { readonly name: string };
+
+/** Reads a page of a tool list. Of two tools of one name nobody knows which one a call would reach. */
+export function readPage(page: readonly JsonValue[]): {
+  readonly definitions: readonly NamedDefinition[];
+  readonly isTwice: (name: string) => boolean;
+} {
+  const definitions = page.filter(
+    (item): item is NamedDefinition => isJsonObject(item) && isToolName(item.name),
+  );
+  const counts = new Map<string, number>();
+  for (const { name } of definitions) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return { definitions, isTwice: (name) => counts.get(name) !== 1 };
 }
 
 function fingerprint(definition: JsonObject): string {

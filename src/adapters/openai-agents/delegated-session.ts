@@ -31,6 +31,14 @@ export class DelegatedSession implements Session {
     return this.#from.task;
   }
 
+  get principal(): Session["principal"] {
+    return this.#from.principal;
+  }
+
+  get auth(): Session["auth"] {
+    return this.#from.auth;
+  }
+
   get countsUsage(): boolean {
     return this.#from.countsUsage;
   }

@@ -14,6 +14,8 @@ export interface JointQuestion {
 /** All hops of a call are allowed. */
 export interface JointAllow {
   readonly effect: "allow";
+  /** Of the first hop. */
+  readonly decisionId: string;
   /** The first hop, which is the call itself. */
   readonly hop: HopSnapshot;
   /** Says how the call has gone, for all of its hops. What was used was used by the first; where nobody says it, all that was reserved stands. */
@@ -47,6 +49,7 @@ export async function checkTogether(
   const content = questions[0]?.options.content;
   return {
     effect: "allow",
+    decisionId: first.decisionId,
     hop: first.hop,
     assertion: (audience) => first.assertion(audience),
     settle: (outcome, usage) => {

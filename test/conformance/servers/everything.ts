@@ -4,6 +4,7 @@ import {
   isLegacyRequest,
   McpServer,
   WebStandardStreamableHTTPServerTransport,
+  type McpHandlerRequestOptions,
   type McpHttpHandler,
   type ServerNotifier,
 } from "@modelcontextprotocol/server";
@@ -17,10 +18,27 @@ import { registerPrompts, registerResources } from "./resources-and-prompts";
 /** Milliseconds after which a client that lost its stream may come back. */
 export const RETRY_MS = 300;
 
+/** What stands in front of a server in its own process. */
+export interface Front {
+  /** Makes a server in front of which it stands. */
+  readonly create: () => McpServer | Promise<McpServer>;
+  /** Hands on what may pass, with what the transport needs beside the request. */
+  readonly handle: (
+    request: Request,
+    answer: (request: Request, options?: McpHandlerRequestOptions) => Promise<Response>,
+  ) => Promise<Response>;
+}
+
+const nothing = (create: () => McpServer): Front => ({
+  create,
+  handle: (request, answer) => answer(request),
+});
+
 /** A server with whatever the suite's scenarios for servers look for, in every revision. */
-export function everythingEndpoint(): McpEndpoint {
+export function everythingEndpoint(frontOf = nothing): McpEndpoint {
   const sessions = new Map<string, WebStandardStreamableHTTPServerTransport>();
-  const modern: McpHttpHandler = createMcpHandler(() => createServer(modern.notify), { legacy: "reject" });
+  const front = frontOf(() => createServer(modern.notify));
+  const modern: McpHttpHandler = createMcpHandler(front.create, { legacy: "reject" });
 
   const open = async () => {
     const transport = new WebStandardStreamableHTTPServerTransport({
@@ -30,17 +48,18 @@ export function everythingEndpoint(): McpEndpoint {
       onsessioninitialized: (id) => void sessions.set(id, transport),
       onsessionclosed: (id) => void sessions.delete(id),
     });
-    await createServer(modern.notify).connect(transport);
+    await (await front.create()).connect(transport);
     return transport;
   };
 
   return {
-    async fetch(request) {
-      if (!(await isLegacyRequest(request))) return modern.fetch(request);
-      const id = request.headers.get("mcp-session-id");
-      const transport = id === null ? await open() : sessions.get(id);
-      return transport?.handleRequest(request) ?? new Response(null, { status: 404 });
-    },
+    fetch: (given) =>
+      front.handle(given, async (request, options) => {
+        if (!(await isLegacyRequest(request, options?.parsedBody))) return modern.fetch(request, options);
+        const id = request.headers.get("mcp-session-id");
+        const transport = id === null ? await open() : sessions.get(id);
+        return transport?.handleRequest(request, options) ?? new Response(null, { status: 404 });
+      }),
     async close() {
       await modern.close();
       await Promise.all([...sessions.values()].map((transport) => transport.close()));

@@ -3,9 +3,13 @@ import type { ModelCall } from "./model-call";
 /** What a provider keeps under an id, and what can be done with it later. */
 export type ResourceKind = "batch_file" | "batch" | "batch_output" | "response" | "thread";
 
-/** Forgetting is safe: what is not known here is denied. */
-const MAX_OF_A_KIND = 1_000;
-const MAX_HOPS_OF_A_KIND = 100_000;
+/** How much is remembered of each kind. Forgetting is safe: what is not known here is denied. */
+export interface RememberedAtMost {
+  readonly calls: number;
+  readonly hops: number;
+}
+
+const OF_A_CLIENT: RememberedAtMost = { calls: 1_000, hops: 100_000 };
 
 /**
  * What a guarded client and its copies have created at the provider, by id, with the call that it came from. A later request that names only the id
@@ -13,6 +17,8 @@ const MAX_HOPS_OF_A_KIND = 100_000;
  */
 export class CreatedResources {
   readonly #kinds = new Map<ResourceKind, { readonly calls: Map<string, ModelCall>; hops: number }>();
+
+  constructor(private readonly atMost = OF_A_CLIENT) {}
 
   /** @param endpoint the base URL: another provider may answer with the id of something that this one keeps. */
   remember(kind: ResourceKind, endpoint: string, id: string, call: ModelCall): void {
@@ -27,7 +33,7 @@ export class CreatedResources {
     kept.calls.set(key, call);
     kept.hops += call.hops.length;
     for (const oldest of kept.calls.keys()) {
-      if (kept.calls.size <= MAX_OF_A_KIND && kept.hops <= MAX_HOPS_OF_A_KIND) break;
+      if (kept.calls.size <= this.atMost.calls && kept.hops <= this.atMost.hops) break;
       forget(oldest);
     }
   }

@@ -1,5 +1,6 @@
 import type { SettledOutcome } from "../../../core/decision";
 import type { Denial } from "../../../core/denial";
+import { eitherSignal } from "../../../core/either-signal";
 import { denialError } from "../../../core/errors";
 import type { TokenUsage } from "../../../core/usage";
 import type { JointAllow } from "../joint-decision";
@@ -23,7 +24,7 @@ export class CallUnderWay {
       this.#denial = denial;
       controller.abort(denialError(denial));
     });
-    this.signal = callers ? AbortSignal.any([callers, controller.signal]) : controller.signal;
+    this.signal = callers ? eitherSignal(callers, controller.signal, this.#over.signal) : controller.signal;
   }
 
   /** The denial that has ended the call, if one has. */
@@ -41,28 +42,32 @@ export class CallUnderWay {
     this.#end("done", usage);
   }
 
-  /** The same response, whose body ends with the denial's error when authority is withdrawn, and is read along for what was used. */
-  follow(response: Response): Response {
+  /** The same response, whose body ends with the denial's error when authority is withdrawn, and is read along for what a model used. */
+  follow(response: Response, { isOfModel = true } = {}): Response {
     const { body, ok, headers } = response;
     if (!ok || body === null) {
       this.#end(ok ? "done" : "failed");
       return response;
     }
     const isStream = /^text\/event-stream\s*(?:;|$)/i.test(headers.get("content-type") ?? "");
-    const followed = this.followStream(body, isStream ? streamUsage() : jsonUsage());
+    const usage = isStream ? streamUsage() : jsonUsage();
+    const followed = this.followStream(body, isOfModel ? usage : undefined);
     const { status, statusText } = response;
     return new Response(followed, { status, statusText, headers });
   }
 
   /** The same stream, likewise. */
-  followStream<Chunk>(stream: ReadableStream<Chunk>, usage: UsageReader<Chunk>): ReadableStream<Chunk> {
+  followStream<Chunk>(
+    stream: ReadableStream<Chunk>,
+    usage: UsageReader<Chunk> | undefined,
+  ): ReadableStream<Chunk> {
     const reader = stream.getReader();
     const { signal } = this;
     return new ReadableStream<Chunk>({
       start: (controller) => {
         // Whoever gives up may never read on.
         const end = (): void => {
-          this.#end("unknown", usage.end());
+          this.#end("unknown", usage?.end());
           controller.error(signal.reason);
           reader.cancel(signal.reason).catch(() => undefined);
         };
@@ -75,20 +80,20 @@ export class CallUnderWay {
           const { done, value } = await reader.read();
           if (signal.aborted) return;
           if (!done) {
-            usage.read(value);
+            usage?.read(value);
             controller.enqueue(value);
             return;
           }
           controller.close();
-          this.#end("done", usage.end());
+          this.#end("done", usage?.end());
         } catch (error) {
-          this.#end("unknown", usage.end());
+          this.#end("unknown", usage?.end());
           controller.error(error);
         }
       },
       cancel: async (reason) => {
         // Some SDKs go once they have read `[DONE]`, and do not wait for the end of the connection.
-        this.#end(usage.isOver ? "done" : "unknown", usage.end());
+        this.#end(usage?.isOver ? "done" : "unknown", usage?.end());
         await reader.cancel(reason);
       },
     });

@@ -1,27 +1,11 @@
-import type { Denial, DenialCode } from "../../../core/denial";
-import { AuthorizationDeniedError, denialError } from "../../../core/errors";
+import type { Denial } from "../../../core/denial";
 import type { Session } from "../../../core/session";
-import { answerFormat } from "./answers/answer-format";
-import type { JointAllow } from "../joint-decision";
-import { assertReadable, reviewAnswer } from "./answers/review-answer";
-import { filterCatalogue } from "./catalogue-response";
 import { CreatedResources } from "./created-resources";
-import { decideHops } from "./decide-hops";
-import { hiddenTools, withoutTools } from "./declared-tools";
 import { denialResponse } from "./denial-response";
-import { CallUnderWay } from "./followed-response";
-import type { CallContext, ModelCall } from "./model-call";
+import { guardedCall } from "./guarded-call";
 import type { ModelGuard } from "./options";
-import type { DeclaredTool } from "./request-scan";
-import { readOutgoing, type OutgoingRequest } from "./outgoing-request";
-import { readRequest, type ReadRequest } from "./read-request";
-import { rememberCreated } from "./remember-created";
-import { contentOf } from "./request-content";
-import { readBody, sendable, UnreadableBodyError, type CheckedBody } from "./request-body";
-import { resolveRoute, type ResolvedRequest } from "./resolve-route";
-import { UnsupportedRequestError } from "./unsupported-request";
-import { askForUsage, withoutUsageChunk } from "./usage/ask-for-usage";
-import { forNone } from "./usage/estimate";
+import { readOutgoing } from "./outgoing-request";
+import { sendable } from "./request-body";
 
 /** A function with the calling convention of the global `fetch`. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
@@ -37,208 +21,28 @@ export interface GuardedFetchOptions {
   readonly onDenial?: (denial: Denial, response: Response) => void;
 }
 
-/** A request that may be sent. */
-interface AllowedRequest extends ReadRequest {
-  readonly decision: JointAllow;
-  /** The provider was asked to say what the answer uses, which the caller has not done. */
-  readonly asksForUsage: boolean;
-  /** The signed word on it, where somebody wants one. */
-  readonly assertion: string | undefined;
-}
-
 /**
  * A `fetch` that decides before it sends. What it cannot read, or does not know, it denies. A denial is a response, so that SDKs raise it in their
  * own way and do not retry. It throws only what the real fetch throws, the reason of an aborted signal included.
  */
 export function guardedFetch({
-  guard,
-  session,
-  baseURL,
   fetch,
   created = new CreatedResources(),
   onDenial,
+  ...options
 }: GuardedFetchOptions): Fetch {
-  const context: CallContext = {
-    ...{ guard, created, endpoint: baseURL.href.replace(/\/$/, "") },
-    countsUsage: session.countsUsage,
-  };
-
-  return async (input, init) => {
+  const call = guardedCall({
+    ...options,
+    created,
+    send: ({ outgoing, body, assertion, signal }) =>
+      fetch(outgoing.url.href, { ...sendable(outgoing, body, assertion), ...(signal && { signal }) }),
+    deny: (denial) => {
+      const response = denialResponse(options.guard.api, denial);
+      onDenial?.(denial, response);
+      return response;
+    },
+  });
+  return async (input, init) =>
     // The probe by which the SDKs find out what fetch can do. It reaches nobody.
-    if (input === "data:,") return fetch(input, init);
-    let outgoing: OutgoingRequest | undefined;
-    let send: RequestInit;
-    let routed: ResolvedRequest;
-    let allowed: AllowedRequest | undefined;
-    let underWay: CallUnderWay | undefined;
-    try {
-      outgoing = readOutgoing(input, init);
-      routed = resolveRoute(context, baseURL, outgoing);
-      if (guard.answers === "check") assertReadable(guard.api, outgoing.url);
-      const body = await readBody(outgoing, routed.route, guard.limits);
-      if (routed.route.kind === "catalogue") await proveAlive(outgoing);
-      else allowed = await authorizeCall(routed, body, outgoing);
-      underWay = allowed && new CallUnderWay(allowed.decision, outgoing.signal);
-      send = {
-        ...sendable(outgoing, allowed?.body ?? body, allowed?.assertion),
-        ...(underWay && { signal: underWay.signal }),
-      };
-    } catch (error) {
-      return deny(error, outgoing);
-    }
-    let response: Response;
-    try {
-      response = await fetch(outgoing.url.href, send);
-    } catch (error) {
-      underWay?.failed();
-      // Authority was withdrawn before the provider had answered.
-      if (underWay?.denial) return deny(denialError(underWay.denial), outgoing);
-      throw error;
-    }
-    if (allowed && underWay) {
-      await rememberCreated(context, routed, allowed, response);
-      const followed = underWay.follow(response);
-      return review(outgoing, allowed, allowed.asksForUsage ? withoutUsageChunk(followed) : followed);
-    }
-    try {
-      return await filterCatalogue(session, response, outgoing.signal);
-    } catch (error) {
-      return deny(error, outgoing);
-    }
-  };
-
-  /** What the request is, and the body to send, once every hop of it is allowed. */
-  async function authorizeCall(
-    routed: ResolvedRequest,
-    given: CheckedBody,
-    outgoing: OutgoingRequest,
-  ): Promise<AllowedRequest> {
-    const { method, signal } = outgoing;
-    const read = await readRequest(context, routed, method, given, signal);
-    const { call, body } = read;
-    const { isLookUp: lookUp = false } = call;
-    // All at once, so that the checks share a request to the PDP.
-    const hiding = hiddenTools(guard, session, call.declared?.tools ?? [], signal);
-    hiding.catch(() => undefined);
-    const content = contentOf(body);
-    // The lines of a batch's file are reserved for when they are run.
-    const runsNothing = routed.route.kind === "upload" || RUN_NOTHING.has(call.action);
-    const hops = session.countsUsage && runsNothing ? call.hops.map(forNone) : call.hops;
-    const decision = await decideHops(session, hops, { ...(signal && { signal }), content, lookUp });
-    if (!decision) throw new UnsupportedRequestError("The request is no hop that could be decided.");
-    try {
-      const shown = await withoutHidden(read, await hiding, outgoing);
-      const asking = session.countsUsage ? askingForUsage(shown.body, outgoing) : undefined;
-      const assertion = lookUp ? undefined : await assertionOf(decision);
-      return {
-        ...shown,
-        ...(asking && { body: asking }),
-        asksForUsage: asking !== undefined,
-        assertion,
-        decision,
-      };
-    } catch (error) {
-      decision.settle("failed");
-      throw error;
-    }
-  }
-
-  async function assertionOf(decision: JointAllow): Promise<string | undefined> {
-    if (guard.audience === undefined) return undefined;
-    return decision.assertion(guard.audience).catch((cause: unknown) => {
-      throw new UnsupportedRequestError("The call could not be asserted.", { cause });
-    });
-  }
-
-  /** The body of a chat stream that asks what the answer has used; `undefined` where it needs no asking. */
-  function askingForUsage(body: CheckedBody, outgoing: OutgoingRequest): CheckedBody | undefined {
-    const isChat = answerFormat(guard.api, outgoing.url) === "chat";
-    if (guard.streamUsage === "leave" || body.kind !== "json" || !isChat || isSigned(outgoing))
-      return undefined;
-    const value = askForUsage(body.value);
-    return value && { kind: "json", value, text: JSON.stringify(value) };
-  }
-
-  async function withoutHidden(
-    read: ReadRequest,
-    hidden: readonly DeclaredTool[],
-    outgoing: OutgoingRequest,
-  ): Promise<ReadRequest> {
-    const { call, body } = read;
-    const [first] = hidden;
-    if (!first) return read;
-    const chosen = hidden.find(({ name }) => call.declared?.chosenTools.has(name));
-    if (chosen) return refuse(call, `The request's tool_choice names the tool "${chosen.name}"`);
-    // A single declaration cannot be taken out.
-    const fixed = hidden.some(({ list }) => list === undefined) || isSigned(outgoing);
-    if (fixed || body.kind !== "json" || guard.hiddenTools === "deny") {
-      return refuse(call, `The request declares the tool "${first.name}"`);
-    }
-    const value = withoutTools(body.value, hidden);
-    const tools = call.declared?.tools.filter((tool) => !hidden.includes(tool)) ?? [];
-    return {
-      call: { ...call, declared: { tools, chosenTools: new Set() } },
-      body: { kind: "json", value, text: JSON.stringify(value) },
-    };
-  }
-
-  /** The answer, with the tool calls in it that would be denied replaced. */
-  async function review(
-    outgoing: OutgoingRequest,
-    { body }: ReadRequest,
-    response: Response,
-  ): Promise<Response> {
-    const format = answerFormat(guard.api, outgoing.url);
-    if (guard.answers === "pass" || format === undefined) return response;
-    const request = body.kind === "json" ? body.value : {};
-    return reviewAnswer(response, {
-      ...{ guard, session, format, request, signal: outgoing.signal },
-      deny: (problem) => deny(problem, outgoing),
-    });
-  }
-
-  async function refuse({ model, action }: ModelCall, cause: string): Promise<never> {
-    const reason = `${cause}, which may not be used.`;
-    const hop = { kind: "llm_model", id: model, action };
-    await session.authorize(hop, { refuse: { code: "policy_denied", reason } });
-    throw new UnsupportedRequestError(reason);
-  }
-
-  /** The list is decided model by model; before the provider is asked, authority must stand and the PDP must answer. */
-  async function proveAlive({ signal }: OutgoingRequest): Promise<void> {
-    await session.capabilities({ models: ["*"] }, signal ? { signal } : {});
-  }
-
-  async function deny(error: unknown, outgoing: OutgoingRequest | undefined): Promise<Response> {
-    const denial = AuthorizationDeniedError.isInstance(error)
-      ? error.denial
-      : await undecidable(error, outgoing);
-    outgoing?.signal?.throwIfAborted();
-    const response = denialResponse(guard.api, denial);
-    onDenial?.(denial, response);
-    return response;
-  }
-
-  /** Denies, and records, what never became a hop. */
-  async function undecidable(error: unknown, outgoing: OutgoingRequest | undefined): Promise<Denial> {
-    const isUnreadable = error instanceof UnreadableBodyError;
-    const code: DenialCode = isUnreadable ? "arguments_invalid" : "unsupported_hop";
-    const reason = isUnreadable || error instanceof UnsupportedRequestError ? error.message : undefined;
-    const action = outgoing ? `${outgoing.method} ${outgoing.url.pathname}` : "fetch";
-    const decision = await session.check(
-      { kind: "llm_model", id: guard.provider, action },
-      { refuse: { code, ...(reason !== undefined && { reason }) } },
-    );
-    // `refuse` never allows; the type does not know.
-    if (decision.effect === "allow") throw error;
-    return decision.denial;
-  }
-}
-
-/** Of a model that is only shown, and of tokens that are only counted. */
-const RUN_NOTHING: ReadonlySet<string> = new Set(["list", "count_tokens"]);
-
-/** What is signed cannot be changed. */
-function isSigned({ headers }: OutgoingRequest): boolean {
-  return headers.get("authorization")?.startsWith("AWS4-") ?? false;
+    input === "data:," ? fetch(input, init) : call(() => readOutgoing(input, init));
 }

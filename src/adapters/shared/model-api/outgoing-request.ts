@@ -13,8 +13,8 @@ export type OutgoingBody =
   | { readonly kind: "none" }
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "form"; readonly entries: readonly (readonly [string, string | File])[] }
-  /** Bytes, blobs and streams: read to their end before anything is decided. */
-  | { readonly kind: "bytes"; readonly read: () => Promise<ArrayBuffer> };
+  /** Bytes, blobs and streams: read to their end before anything is decided. A server reads no further than so many bytes. */
+  | { readonly kind: "bytes"; readonly read: (maxBytes: number) => Promise<ArrayBuffer | Uint8Array> };
 
 type FetchInput = string | URL | Request;
 

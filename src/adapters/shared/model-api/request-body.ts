@@ -1,7 +1,7 @@
 import { ASSERTION_HEADER } from "../../../core/assertion-places";
 import { InvalidJsonError, isJsonObject, type JsonLimits, type JsonObject } from "../../../core/json";
 import { parseStrictJson } from "../../../core/strict-json";
-import type { OutgoingRequest } from "./outgoing-request";
+import type { OutgoingBody, OutgoingRequest } from "./outgoing-request";
 import type { Route } from "./routes";
 
 /** A request's body in the form in which it was checked, which is the form in which it is sent. */
@@ -18,27 +18,44 @@ const LEVELS_ABOVE_REQUEST = 2;
 /** A body that cannot be read in one way only. The message says what is wrong and echoes nothing. */
 export class UnreadableBodyError extends Error {
   override readonly name = "UnreadableBodyError";
+  /** What a server answers it with. */
+  readonly status: 400 | 413 | 415;
+
+  constructor(
+    message: string,
+    { status = 400, ...options }: ErrorOptions & { status?: 400 | 413 | 415 } = {},
+  ) {
+    super(message, options);
+    this.status = status;
+  }
 }
 
 /** @throws {UnreadableBodyError} */
 export async function readBody(
   request: OutgoingRequest,
   route: Route,
-  limits: JsonLimits,
+  limits: JsonLimits & { readonly maxLength: number },
 ): Promise<CheckedBody> {
   const { headers, body } = request;
   if (headers.has("content-encoding"))
-    throw new UnreadableBodyError("The request's body is encoded, and cannot be read.");
+    throw new UnreadableBodyError("The request's body is encoded, and cannot be read.", { status: 415 });
   const contentType = headers.get("content-type") ?? "";
   const kind = kindOf(body.kind, contentType);
   if (!route.content.includes(kind)) {
-    throw new UnreadableBodyError(`The endpoint takes ${route.content.join(" or ")}, and not ${kind}.`);
+    const status = kind === "none" || !route.content.some((taken) => taken !== "none") ? 400 : 415;
+    throw new UnreadableBodyError(`The endpoint takes ${route.content.join(" or ")}, and not ${kind}.`, {
+      status,
+    });
   }
   if (kind === "none") return { kind };
   if (kind === "json") {
     if (body.kind === "form") throw new UnreadableBodyError("A form was sent as JSON.");
     const text =
-      body.kind === "text" ? body.text : body.kind === "bytes" ? decodeUtf8(await body.read()) : "";
+      body.kind === "text"
+        ? body.text
+        : body.kind === "bytes"
+          ? decodeUtf8(await body.read(limits.maxLength))
+          : "";
     const levelsAbove = route.kind === "batch" ? LEVELS_ABOVE_REQUEST : 0;
     return { kind, text, value: parseObject(text, limits, levelsAbove) };
   }
@@ -47,7 +64,7 @@ export async function readBody(
   const entries =
     body.kind === "form"
       ? body.entries
-      : await new Response(body.kind === "bytes" ? await body.read() : "", {
+      : await new Response(body.kind === "bytes" ? await bytesOf(body, limits) : "", {
           headers: { "content-type": contentType },
         })
           .formData()
@@ -62,6 +79,14 @@ export async function readBody(
   return { kind, form };
 }
 
+/** Of memory that is nobody else's, which the type of a buffer does not say. */
+async function bytesOf(
+  { read }: OutgoingBody & { readonly kind: "bytes" },
+  { maxLength }: { readonly maxLength: number },
+): Promise<ArrayBuffer | Uint8Array<ArrayBuffer>> {
+  return (await read(maxLength)) as ArrayBuffer | Uint8Array<ArrayBuffer>;
+}
+
 function kindOf(body: OutgoingRequest["body"]["kind"], contentType: string): "none" | "json" | "form" {
   if (body === "none") return "none";
   if (body === "form" || /^multipart\/form-data\s*;/i.test(contentType)) return "form";
@@ -69,6 +94,7 @@ function kindOf(body: OutgoingRequest["body"]["kind"], contentType: string): "no
     return "json";
   throw new UnreadableBodyError(
     "The request's content type is neither application/json in UTF-8 nor multipart/form-data.",
+    { status: 415 },
   );
 }
 
@@ -103,6 +129,18 @@ export function sendable(
   body: CheckedBody,
   assertion?: string,
 ): RequestInit {
+  return {
+    ...rest,
+    method,
+    headers: sendableHeaders(headers, body, assertion),
+    redirect: "manual",
+    ...(signal && { signal }),
+    ...(body.kind === "json" && { body: body.text }),
+    ...(body.kind === "form" && { body: body.form }),
+  };
+}
+
+export function sendableHeaders(headers: Headers, body: CheckedBody, assertion: string | undefined): Headers {
   const sent = new Headers(headers);
   // What an agent says in our name is not passed on.
   sent.delete(ASSERTION_HEADER);
@@ -111,13 +149,5 @@ export function sendable(
   for (const name of ["content-length", "host"]) sent.delete(name);
   if (body.kind === "form") sent.delete("content-type");
   if (body.kind === "json" && !sent.has("content-type")) sent.set("content-type", "application/json");
-  return {
-    ...rest,
-    method,
-    headers: sent,
-    redirect: "manual",
-    ...(signal && { signal }),
-    ...(body.kind === "json" && { body: body.text }),
-    ...(body.kind === "form" && { body: body.form }),
-  };
+  return sent;
 }

@@ -13,8 +13,10 @@ const USAGE_OBJECT = /"usage"\s*:\s*\{/;
 
 /** The stream without the chunk that was asked for: an agent that did not ask would look for a choice in it. */
 export function withoutUsageChunk(response: Response): Response {
-  const { body, status, statusText, headers } = response;
+  const { body, status, statusText } = response;
   if (!body || !response.ok) return response;
+  const headers = new Headers(response.headers);
+  headers.delete("content-length");
   const decoder = new TextDecoder();
   const encoder = new TextEncoder();
   const cutter = new EventCutter();

@@ -1,0 +1,37 @@
+import { AuthorizationDeniedError } from "../../core/errors";
+import type { JsonValue } from "../../core/json";
+import { denialAnswer } from "../mcp/denial-message";
+import { isNotification, isRequest, type JsonRpcResponse } from "../mcp/json-rpc";
+import type { MessageGuard } from "../mcp/message-guard";
+import { CLIENT_NOTIFICATIONS } from "../mcp/methods";
+import { unsupported } from "../mcp/question";
+import type { SendOptions } from "../mcp/transport";
+import { isMethod, methodNotFound } from "./revisions";
+
+/**
+ * Hands the guard a message of the client's. Resolves to the answer to a request that the guard does not even ask the policy about.
+ *
+ * @throws {AuthorizationDeniedError} for what cannot be answered.
+ */
+export async function take(
+  guard: MessageGuard,
+  message: JsonValue,
+  options: SendOptions,
+  revisionHeader?: string,
+): Promise<JsonRpcResponse | undefined> {
+  if (isRequest(message) && !isMethod(message, revisionHeader)) {
+    const { method } = message;
+    const unknown = unsupported(method, "There is no such method in this revision of the protocol.");
+    return methodNotFound(message, await guard.deny(unknown));
+  }
+  if (isNotification(message) && !CLIENT_NOTIFICATIONS.has(message.method)) {
+    throw await guard.denied(unsupported(message.method, "The guard does not know this notification."));
+  }
+  try {
+    await guard.fromClient(message, options);
+    return undefined;
+  } catch (error) {
+    if (!isRequest(message) || !AuthorizationDeniedError.isInstance(error)) throw error;
+    return denialAnswer(message, error.denial);
+  }
+}
