@@ -1,0 +1,52 @@
+import { ConfigurationError } from "../../core/errors";
+import type { QueryOptions } from "./sdk-types";
+
+const SETTINGS =
+  "settings may hold hooks that change arguments after the check, and an `env` that sends model calls past the guard";
+
+/** Options of the SDK that could lead past the guard, and why. Each was seen to do so, or is a way to set one that was. */
+export const REFUSED_OPTIONS = {
+  settingSources: SETTINGS,
+  settings: SETTINGS,
+  managedSettings: SETTINGS,
+  plugins: "plugins may bring hooks that change arguments after the check",
+  extraArgs: "a flag may set any of the options that are refused",
+  toolAliases: "another tool would run than the one that the model called",
+  permissionPromptToolName:
+    "the tool's answer may change arguments after the check; `canUseTool` is asked instead",
+} as const;
+
+/** One of {@link REFUSED_OPTIONS}. */
+export type RefusedOption = keyof typeof REFUSED_OPTIONS;
+
+/**
+ * Looks for what the guard could not stand before.
+ *
+ * @throws {ConfigurationError} naming the option, and the reason.
+ */
+export function assertGuardable(options: QueryOptions, admitted: readonly RefusedOption[]): void {
+  const given = options as Readonly<Record<string, unknown>>;
+  for (const [name, reason] of Object.entries(REFUSED_OPTIONS)) {
+    if (isEmpty(given[name]) || admitted.includes(name as RefusedOption)) continue;
+    throw new ConfigurationError(
+      `guardQueryOptions: options.${name} is refused: ${reason}; \`admit: ["${name}"]\` lets it pass`,
+    );
+  }
+  if (options.hooks?.PermissionRequest) {
+    throw new ConfigurationError(
+      "guardQueryOptions: options.hooks.PermissionRequest is refused: it answers before `canUseTool`, where the policy is asked again",
+    );
+  }
+  for (const [name, { mcpServers = [] }] of Object.entries(options.agents ?? {})) {
+    if (mcpServers.every((server) => typeof server === "string")) continue;
+    throw new ConfigurationError(
+      `guardQueryOptions: options.agents.${name}.mcpServers: name servers of options.mcpServers, whose opening is decided`,
+    );
+  }
+}
+
+function isEmpty(value: unknown): boolean {
+  return (
+    value === undefined || value === null || (typeof value === "object" && Object.keys(value).length === 0)
+  );
+}

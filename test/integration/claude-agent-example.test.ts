@@ -1,0 +1,59 @@
+import { execFile } from "node:child_process";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterEach, describe, expect, it } from "vitest";
+import { openScene, type Scene } from "../../examples/claude-agent/scene";
+import { STORY } from "../../examples/claude-agent/story";
+
+const scenes: Scene[] = [];
+const folders: string[] = [];
+afterEach(async () => {
+  await Promise.all(scenes.splice(0).map((scene) => scene.stop()));
+  await Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true })));
+});
+
+/** The scene with the refunds' policy edited. */
+async function sceneWith(text: string, other: string): Promise<Scene> {
+  const policies = await mkdtemp(join(tmpdir(), "hopguard-policies-"));
+  folders.push(policies);
+  await cp("policies", policies, { recursive: true });
+  const file = join(policies, "mcp_payments.yaml");
+  const before = await readFile(file, "utf8");
+  expect(before).toContain(text);
+  await writeFile(file, before.replace(text, other));
+  const scene = await openScene({ policies });
+  scenes.push(scene);
+  return scene;
+}
+
+const chapter = (words: string) => STORY.find(({ title }) => title.includes(words)) ?? expect.fail(words);
+
+describe("the story of Claude's agent", () => {
+  it("ends as told, with a line a decision", async () => {
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ["--import", "tsx", "examples/claude-agent/main.ts"],
+      { env: { ...process.env, NO_COLOR: "1" } },
+    );
+    expect(stdout).toContain("The story ended as told.");
+    expect(stdout).toMatch(
+      /✘ deny +refund-bot for u-1042 +payments {2}tools\/call\/refund_issue .*cap exceeded/,
+    );
+  }, 120_000);
+
+  it("writes into the ticket what the denial says, and not what the script knows", async () => {
+    const scene = await sceneWith("approvers_role: tier-2-lead", "approvers_role: finance-controller");
+    await expect(chapter("9,000 dollars: denied").play(scene, () => undefined)).rejects.toThrow(
+      "A finance-controller must approve it.",
+    );
+  }, 60_000);
+
+  it("fails when money moves that was to stay", async () => {
+    const scene = await sceneWith("tier_1: 5000", "tier_1: 5000000");
+    await expect(chapter("9,000 dollars: denied").play(scene, () => undefined)).rejects.toThrow(
+      "no money was to move",
+    );
+  }, 60_000);
+});
