@@ -35,7 +35,8 @@ export default defineConfig({
   removeNodeProtocol: false,
   external: [/^node:/],
   dts: true,
-  clean: true,
+  // `--no-dts` leaves the declarations of the last build where they are.
+  clean: ["!**/*.d.ts"],
   splitting: true,
   sourcemap: true,
   treeshake: true,

@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
  * removes it afterwards.
  */
 export function inPackedProject(work) {
-  if (!existsSync(join(root, "dist/index.js"))) throw new Error("there is nothing to pack: npm run build");
+  if (!existsSync(join(root, "dist/index.d.ts"))) throw new Error("there is nothing to pack: npm run build");
   const folder = mkdtempSync(join(tmpdir(), "hopguard-packed-"));
   const run = (command, args, cwd = folder) => {
     try {
