@@ -66,7 +66,7 @@ for (const { name, file } of subpaths) {
     continue;
   }
   const own = await weigh(file, { packages: "external" });
-  const bundled = await weigh(file, {});
+  const bundled = await weigh(file, { external: ["node:*", ...(limit.outside ?? [])] });
   const of = ({ kB }, ceiling) => `${kB.toFixed(1)} of ${ceiling}`;
   row(name, of(own, limit.own), of(bundled, limit.bundled), summary(bundled.loaded));
 

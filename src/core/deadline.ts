@@ -34,6 +34,9 @@ export async function callWithin<T>(
   try {
     return await within(ms, what, hook(signal));
   } finally {
-    controller.abort();
+    controller.abort(OVER);
   }
 }
+
+/** A reason of one's own spares the making of an error with its stack. */
+const OVER = "The time for this is over.";

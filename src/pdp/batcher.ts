@@ -1,3 +1,4 @@
+import { onAbort } from "../core/on-abort";
 import { PdpError } from "../core/pdp-error";
 import type { AuxData, PdpAnswer } from "../core/ports";
 import { readCheckAnswer } from "./answer";
@@ -50,11 +51,10 @@ export class Batcher {
         reject(signal.reason as Error);
         return;
       }
-      const onAbort = (): void => reject(signal?.reason as Error);
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const letGo = onAbort(signal, () => reject(signal?.reason as Error));
       const settle = <T>(how: (value: T) => void): ((value: T) => void) => {
         return (value) => {
-          signal?.removeEventListener("abort", onAbort);
+          letGo();
           how(value);
         };
       };
@@ -86,7 +86,7 @@ export class Batcher {
     const watch = (): void => {
       if (batch.every(({ signal }) => signal?.aborted)) nobodyWaits.abort();
     };
-    for (const { signal } of batch) signal?.addEventListener("abort", watch, { once: true });
+    const letGo = batch.map(({ signal }) => onAbort(signal, watch));
     try {
       await this.prove();
       const request = {
@@ -111,7 +111,7 @@ export class Batcher {
       }
       for (const { reject } of batch) reject(error);
     } finally {
-      for (const { signal } of batch) signal?.removeEventListener("abort", watch);
+      for (const each of letGo) each();
     }
   }
 }

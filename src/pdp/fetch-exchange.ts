@@ -1,3 +1,4 @@
+import { onAbort } from "../core/on-abort";
 import { PdpError } from "../core/pdp-error";
 import type { Exchange, ExchangeAnswer } from "./exchange";
 
@@ -32,8 +33,7 @@ export function fetchExchange(
     async post(path, body, { signal: callers, timeoutMs }) {
       callers.throwIfAborted();
       const controller = new AbortController();
-      const onAbort = (): void => controller.abort(callers.reason);
-      callers.addEventListener("abort", onAbort, { once: true });
+      const letGo = onAbort(callers, () => controller.abort(callers.reason));
       const late = new PdpError("pdp_unavailable", `no answer from the PDP within ${timeoutMs} ms`);
       const timer = setTimeout(() => controller.abort(late), timeoutMs);
       const { signal } = controller;
@@ -46,7 +46,7 @@ export function fetchExchange(
         });
       } finally {
         clearTimeout(timer);
-        callers.removeEventListener("abort", onAbort);
+        letGo();
       }
     },
     close: () => undefined,

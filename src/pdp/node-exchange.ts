@@ -5,6 +5,7 @@ import {
   type RequestOptions,
 } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { onAbort } from "../core/on-abort";
 import { PdpError } from "../core/pdp-error";
 import type { ExchangeOptions } from "./backend";
 import type { Exchange, ExchangeAnswer } from "./exchange";
@@ -51,21 +52,20 @@ export function nodeExchange(
       });
       const stop = (error: Error): void => {
         clearTimeout(timer);
-        signal.removeEventListener("abort", onAbort);
+        letGo();
         outgoing.destroy();
         reject(error);
       };
-      const onAbort = (): void => stop(signal.reason as Error);
       const timer = setTimeout(
         () => stop(new PdpError("pdp_unavailable", `no answer from the PDP within ${timeoutMs} ms`)),
         timeoutMs,
       );
-      signal.addEventListener("abort", onAbort, { once: true });
+      const letGo = onAbort(signal, () => stop(signal.reason as Error));
       outgoing.on("error", (error) => stop(new ConnectionError(error, outgoing.reusedSocket)));
       outgoing.on("response", (incoming) => {
         read(incoming, maxAnswerBytes).then((text) => {
           clearTimeout(timer);
-          signal.removeEventListener("abort", onAbort);
+          letGo();
           resolve({
             status: incoming.statusCode ?? 0,
             contentType: incoming.headers["content-type"] ?? "",

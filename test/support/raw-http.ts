@@ -1,5 +1,4 @@
-import { connect } from "node:net";
-import { text } from "node:stream/consumers";
+import { connect, type Socket } from "node:net";
 
 /** What came back over a socket. */
 export interface RawResponse {
@@ -26,12 +25,21 @@ export async function sendRaw(
   ];
   socket.write(`${lines.join("\r\n")}\r\n\r\n`);
   socket.write(bytes);
-  const [head = "", ...rest] = (await text(socket)).split("\r\n\r\n");
+  const [head = "", ...rest] = (await received(socket)).split("\r\n\r\n");
   return {
     status: Number(/^HTTP\/1\.1 (\d+)/.exec(head)?.[1]),
     head,
     body: unchunked(rest.join("\r\n\r\n")),
   };
+}
+
+/** What has come before the other end closed, also where it did so while there was still something to send. */
+function received(socket: Socket): Promise<string> {
+  return new Promise((resolve) => {
+    let text = "";
+    socket.setEncoding("utf8").on("data", (part: string) => (text += part));
+    socket.on("error", () => undefined).on("close", () => resolve(text));
+  });
 }
 
 export interface RawRequest {

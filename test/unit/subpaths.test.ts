@@ -22,11 +22,11 @@ describe.each(exported)("the subpath $subpath", ({ subpath, name }) => {
   });
 
   it("finds its types before its code, under the name that it is built by", () => {
-    const target = manifest.exports[subpath as "."];
-    expect(Object.entries(target)).toEqual([
-      ["types", `./dist/${file}.d.ts`],
-      ["default", `./dist/${file}.js`],
-    ]);
+    const conditions = Object.entries(manifest.exports[subpath as "."]);
+    expect(conditions.at(0)).toEqual(["types", `./dist/${file}.d.ts`]);
+    expect(conditions.at(-1)).toEqual(["default", `./dist/${file}.js`]);
+    // Runtimes that need a build of their own.
+    for (const [, built] of conditions.slice(1, -1)) expect(built).toBe(`./dist/${file}-edge.js`);
   });
 
   it("is named in the README, and in the docstring that its reference begins with", () => {
@@ -40,9 +40,9 @@ it("leaves no entry that is built or tested, and cannot be imported", () => {
   const names = exported.map(({ name }) => name).sort();
   expect([...sources.keys()].sort()).toEqual(names);
   const built = Object.keys((tsup as { entry: object }).entry).map((file) => `./dist/${file}.js`);
-  const used = [
-    ...exported.map(({ subpath }) => manifest.exports[subpath as "."].default),
+  const used = new Set([
+    ...exported.flatMap(({ subpath }) => Object.values(manifest.exports[subpath as "."]).slice(1)),
     ...Object.values(manifest.bin),
-  ];
-  expect(built.sort()).toEqual(used.sort());
+  ]);
+  expect(built.sort()).toEqual([...used].sort());
 });

@@ -8,22 +8,29 @@ import { assertModel, type SpecifiedModel } from "./specified-model";
 /** What `wrapLanguageModel` of `ai` 6 and 7 takes. */
 export interface LanguageMiddleware {
   readonly specificationVersion: "v3";
+  /** Looks at the model when it is wrapped. */
   readonly overrideProvider: (options: { readonly model: SpecifiedModel }) => string;
+  /** Decides a call that answers at once. */
   readonly wrapGenerate: <R>(options: WrappedCall<"doGenerate", R>) => Promise<R>;
+  /** Decides a call whose answer is a stream. */
   readonly wrapStream: <R>(options: WrappedCall<"doStream", R>) => Promise<R>;
 }
 
 /** What `wrapEmbeddingModel` of `ai` 6 and 7 takes. */
 export interface EmbeddingMiddleware {
   readonly specificationVersion: "v3";
+  /** Looks at the model when it is wrapped. */
   readonly overrideProvider: (options: { readonly model: SpecifiedModel }) => string;
+  /** Decides a call that embeds. */
   readonly wrapEmbed: <R>(options: WrappedCall<"doEmbed", R>) => Promise<R>;
 }
 
 /** What `wrapImageModel` of `ai` 6 and 7 takes. */
 export interface ImageMiddleware {
   readonly specificationVersion: "v3";
+  /** Looks at the model when it is wrapped. */
   readonly overrideProvider: (options: { readonly model: SpecifiedModel }) => string;
+  /** Decides a call that answers at once. */
   readonly wrapGenerate: <R>(options: WrappedCall<"doGenerate", R>) => Promise<R>;
 }
 

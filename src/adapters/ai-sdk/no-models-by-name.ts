@@ -12,11 +12,18 @@ const refuse = (modelId: string): never => {
  */
 export const noModelsByName = Object.freeze({
   specificationVersion: "v3" as const,
+  /** Models that answer in text. */
   languageModel: refuse,
+  /** Models that embed. */
   embeddingModel: refuse,
+  /** Models that make images. */
   imageModel: refuse,
+  /** Models that transcribe. */
   transcriptionModel: refuse,
+  /** Models that speak. */
   speechModel: refuse,
+  /** Models that rank. */
   rerankingModel: refuse,
+  /** Models that make videos. */
   videoModel: refuse,
 });

@@ -12,6 +12,7 @@ export interface ToolCallOptions {
 export interface AiTool {
   readonly type?: unknown;
   readonly inputSchema?: unknown;
+  /** Runs the tool. */
   readonly execute?: ((input: never, options: never) => unknown) | undefined;
   readonly needsApproval?: unknown;
 }

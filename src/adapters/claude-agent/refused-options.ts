@@ -4,7 +4,7 @@ import type { QueryOptions } from "./sdk-types";
 const SETTINGS =
   "settings may hold hooks that change arguments after the check, and an `env` that sends model calls past the guard";
 
-/** Options of the SDK that could lead past the guard, and why. Each was seen to do so, or is a way to set one that was. */
+/** Options of the SDK that could lead past the guard, and why. Settings were seen to do so; the others set them, or do the like by their documentation. */
 export const REFUSED_OPTIONS = {
   settingSources: SETTINGS,
   settings: SETTINGS,
@@ -16,7 +16,7 @@ export const REFUSED_OPTIONS = {
     "the tool's answer may change arguments after the check; `canUseTool` is asked instead",
 } as const;
 
-/** One of {@link REFUSED_OPTIONS}. */
+/** An option of the SDK that is refused unless it is admitted by name. */
 export type RefusedOption = keyof typeof REFUSED_OPTIONS;
 
 /**

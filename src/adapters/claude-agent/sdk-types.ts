@@ -4,6 +4,7 @@
 export interface QueryOptions {
   readonly abortController?: AbortController | undefined;
   readonly agents?: Readonly<Record<string, { readonly mcpServers?: readonly unknown[] | undefined }>>;
+  /** Asks somebody. */
   readonly canUseTool?: ((...args: never[]) => unknown) | undefined;
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   readonly hooks?: Readonly<Partial<Record<string, readonly AnyMatcher[]>>> | undefined;

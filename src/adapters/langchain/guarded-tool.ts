@@ -8,6 +8,7 @@ import { callOf } from "./tool-run";
 export interface LangChainTool {
   readonly name: string;
   readonly schema: unknown;
+  /** Runs the tool. */
   invoke(input: never, config?: never): Promise<unknown>;
 }
 

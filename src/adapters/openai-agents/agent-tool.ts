@@ -6,6 +6,12 @@ export interface AgentAsTool {
   readonly options: object;
 }
 
+/** An agent of the SDK. */
+export interface AgentWithTool {
+  /** Makes a tool that runs the agent. */
+  asTool(options: never): object;
+}
+
 /** What the SDK's own `agent.asTool` takes. */
 export interface AgentToolOptions {
   /** Default: made of the agent's name. */
@@ -21,7 +27,7 @@ const known = new WeakMap<object, AgentAsTool>();
  * The same as `agent.asTool(options)`, for an agent that `guardAgent` is given: what the SDK makes of `asTool` holds on to the agent as it was, and
  * would run it unguarded. Calling it is handing work over, as a handoff is.
  */
-export function agentTool<A extends { asTool(options: never): object }>(
+export function agentTool<A extends AgentWithTool>(
   agent: A,
   options: AgentToolOptions,
 ): ReturnType<A["asTool"]> {

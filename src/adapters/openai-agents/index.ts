@@ -3,7 +3,7 @@
  *
  * @module hopguard/openai-agents
  */
-export { agentTool, type AgentToolOptions } from "./agent-tool";
+export { agentTool, type AgentToolOptions, type AgentWithTool } from "./agent-tool";
 export { guardAgent } from "./guard-agent";
 export type { GuardAgentOptions, HandedOn } from "./options";
 export type { AgentToolsOptions } from "../shared/agent-tools/options";

@@ -2,6 +2,7 @@ import type { SettledOutcome } from "../../../core/decision";
 import type { Denial } from "../../../core/denial";
 import { eitherSignal } from "../../../core/either-signal";
 import { denialError } from "../../../core/errors";
+import { onAbort } from "../../../core/on-abort";
 import type { TokenUsage } from "../../../core/usage";
 import type { JointAllow } from "../joint-decision";
 import { jsonUsage, streamUsage, type UsageReader } from "./usage/usage-reader";
@@ -14,6 +15,7 @@ export class CallUnderWay {
   /** Lets go of the caller's signal, which may outlive very many calls. */
   readonly #over = new AbortController();
   readonly #stopWatch: () => void;
+  #letGo: (() => void) | undefined;
 
   constructor(
     private readonly allowed: JointAllow,
@@ -73,7 +75,7 @@ export class CallUnderWay {
         };
         // It may have been given up, or withdrawn, since the provider began to answer.
         if (signal.aborted) end();
-        else signal.addEventListener("abort", end, { once: true, signal: this.#over.signal });
+        else this.#letGo = onAbort(signal, end);
       },
       pull: async (controller) => {
         try {
@@ -102,6 +104,7 @@ export class CallUnderWay {
   /** An answer that has begun was paid for. What it did not say that it used, cut short or silent, stays as it was reserved. */
   #end(outcome: SettledOutcome, usage?: TokenUsage): void {
     this.#stopWatch();
+    this.#letGo?.();
     this.#over.abort();
     this.allowed.settle(outcome, usage);
   }
