@@ -27,7 +27,9 @@ export function toolGate(tools: AgentTools, { name, parameters: schema }: Functi
   return {
     tools,
     async decide(args, options) {
-      const decision = await tools.decide({ name, arguments: args, schema, ...options });
+      // Some models write nothing at all where a tool takes nothing.
+      const given = args === "" ? {} : args;
+      const decision = await tools.decide({ name, arguments: given, schema, ...options });
       if (decision.effect === "deny") return decision;
       return {
         effect: "allow",

@@ -175,7 +175,7 @@ function unknownTool(name: string): ToolQuestion {
 
 /** Models write arguments as JSON text; what is no JSON object is left for the pipeline to refuse. */
 function parseArguments(args: unknown): unknown {
-  if (args === undefined || args === "") return {};
+  if (args === undefined) return {};
   if (typeof args !== "string") return args;
   try {
     return parseStrictJson(args);
