@@ -16,7 +16,7 @@ const deny = (actions: readonly string[], reason: string): Rule => ({
 const capped = allow(["tools/call/refund"], {
   condition: {
     match: {
-      expr: "R.attr.arguments.amount_cents <= 5000 || (has(R.attr.facts.approval) && R.attr.facts.approval.granted == true)",
+      expr: "R.attr.arguments.amount_cents <= 5000 || (has(R.attr.facts) && has(R.attr.facts.approval) && R.attr.facts.approval.granted == true)",
     },
   },
   output: {
