@@ -1,29 +1,18 @@
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
 import { openScene, type Scene } from "../../examples/langchain/scene";
 import { STORY } from "../../examples/langchain/story";
+import { editedPolicies } from "../support/edited-policies";
 
 const scenes: Scene[] = [];
-const folders: string[] = [];
 afterEach(async () => {
   await Promise.all(scenes.splice(0).map((scene) => scene.stop()));
-  await Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true })));
 });
 
 /** The scene with the refunds' policy edited. */
 async function sceneWith(text: string, other: string): Promise<Scene> {
-  const policies = await mkdtemp(join(tmpdir(), "hopguard-policies-"));
-  folders.push(policies);
-  await cp("policies", policies, { recursive: true });
-  const file = join(policies, "mcp_payments.yaml");
-  const before = await readFile(file, "utf8");
-  expect(before).toContain(text);
-  await writeFile(file, before.replace(text, other));
-  const scene = await openScene({ policies });
+  const scene = await openScene({ policies: await editedPolicies(text, other) });
   scenes.push(scene);
   return scene;
 }
