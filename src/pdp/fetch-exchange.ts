@@ -1,5 +1,6 @@
 import { onAbort } from "../core/on-abort";
 import { PdpError } from "../core/pdp-error";
+import { utf8Decoder } from "../core/utf8";
 import type { Exchange, ExchangeAnswer } from "./exchange";
 
 /**
@@ -60,7 +61,9 @@ async function read(
 ): Promise<ExchangeAnswer> {
   if (headers.has("content-encoding"))
     throw new PdpError("pdp_invalid_response", "the PDP answered with an encoded body that nobody asked for");
-  const decode = utf8();
+  const decode = utf8Decoder(
+    (cause) => new PdpError("pdp_invalid_response", "the PDP's answer is not UTF-8", { cause }),
+  );
   const reader = body?.getReader();
   let text = "";
   let size = 0;
@@ -79,15 +82,4 @@ async function read(
   } finally {
     void reader?.cancel().catch(() => undefined);
   }
-}
-
-function utf8(): (part?: Uint8Array) => string {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  return (part) => {
-    try {
-      return decoder.decode(part, { stream: part !== undefined });
-    } catch (cause) {
-      throw new PdpError("pdp_invalid_response", "the PDP's answer is not UTF-8", { cause });
-    }
-  };
 }
