@@ -28,6 +28,12 @@ const twoCalls = {
     { name: "customer_get", arguments: { customer_id: "C-7", note: "çà et là 🎈" } },
   ],
 };
+
+/** Calls both tools, and is done when it has their results. Keeps what it was asked. */
+const callsBoth = (asked: TurnRequest[]) => (request: TurnRequest) => {
+  asked.push(request);
+  return request.toolResults.length === 0 ? twoCalls : { text: "Done." };
+};
 const amounts = { input: 90, output: 30, reasoning: 20 };
 const hello = [{ role: "user" as const, content: "Hello" }];
 const parameters = { type: "object" as const, properties: { ticket_id: { type: "string" } } };
@@ -89,14 +95,7 @@ describe.each(openaiVersions)("the local provider, asked by $sdk", ({ connect, c
 
   it("plays parallel tool calls in a chat, and reads the results that come back", async () => {
     const asked: TurnRequest[] = [];
-    const openai = connect(
-      await start({
-        turn: (request) => {
-          asked.push(request);
-          return request.toolResults.length === 0 ? twoCalls : { text: "Done." };
-        },
-      }),
-    );
+    const openai = connect(await start({ turn: callsBoth(asked) }));
     const create = (messages: OpenAI.ChatCompletionMessageParam[]) =>
       openai.chat.completions.create({ model: "gpt-4o", messages, tools: [chatTool] });
     const first = (await create(hello)).choices[0];
@@ -185,14 +184,7 @@ describe.each(openaiVersions)("the local provider, asked by $sdk", ({ connect, c
 
   it("answers a response with its text and function calls, and reads their outputs", async () => {
     const asked: TurnRequest[] = [];
-    const openai = connect(
-      await start({
-        turn: (request) => {
-          asked.push(request);
-          return request.toolResults.length === 0 ? twoCalls : { text: "Done." };
-        },
-      }),
-    );
+    const openai = connect(await start({ turn: callsBoth(asked) }));
     const tool = { type: "function" as const, name: "ticket_get", parameters, strict: false };
     const first = await openai.responses.create({ model: "gpt-4o", input: "Hello", tools: [tool] });
     const calls = first.output.filter((item) => item.type === "function_call");
@@ -368,14 +360,7 @@ describe.each(anthropicVersions)("the local provider, asked by $sdk", ({ connect
 
   it("plays parallel tool uses, and reads the results that come back", async () => {
     const asked: TurnRequest[] = [];
-    const anthropic = connect(
-      await start({
-        turn: (request) => {
-          asked.push(request);
-          return request.toolResults.length === 0 ? twoCalls : { text: "Done." };
-        },
-      }),
-    );
+    const anthropic = connect(await start({ turn: callsBoth(asked) }));
     const first = await anthropic.messages.create({ ...ask, tools });
     const uses = first.content.filter((block) => block.type === "tool_use");
     expect(first.stop_reason).toBe("tool_use");

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import type { Server } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { NodeStreamableHTTPServerTransport, toNodeHandler } from "@modelcontextprotocol/node";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
@@ -62,6 +62,9 @@ const common = ({ agent, ...choice }: Choice = {}) => ({
 
 const byRequest = (choice?: Choice) =>
   choice?.agent ? {} : { identify: (request: Request) => identified(request.headers.get("x-user")) };
+
+const byExpress = (choice?: Choice) =>
+  choice?.agent ? {} : { identify: (req: IncomingMessage) => identified(req.headers["x-user"] as string) };
 
 interface Handled {
   handleRequest(
@@ -154,7 +157,7 @@ const expressSessions = (
     const runs: Runs = [];
     const guarded = guardExpress(guard, {
       ...common(choice),
-      ...(!choice?.agent && { identify: (req) => identified(req.headers["x-user"] as string | undefined) }),
+      ...byExpress(choice),
       create: () => lab(runs),
     });
     const transportOf = sessions<InstanceType<typeof StreamableHTTPServerTransport>>(
@@ -196,7 +199,7 @@ export const FRONT_DOORS: readonly FrontDoor[] = [
       const runs: Runs = [];
       const guarded = guardExpress(guard, {
         ...common(choice),
-        ...(!choice?.agent && { identify: (req) => identified(req.headers["x-user"] as string | undefined) }),
+        ...byExpress(choice),
         create: () => lab1(runs),
       });
       const app = express();
@@ -261,7 +264,7 @@ export const FRONT_DOORS: readonly FrontDoor[] = [
       const runs: Runs = [];
       const guarded = guardExpress(guard, {
         ...common(choice),
-        ...(!choice?.agent && { identify: (req) => identified(req.headers["x-user"] as string | undefined) }),
+        ...byExpress(choice),
         create: () => lab2(runs),
       });
       const handler = toNodeHandler(createMcpHandler(guarded.create));

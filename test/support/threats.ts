@@ -240,3 +240,27 @@ export const modelDoors: readonly ModelDoor[] = [
     open: (stage, session, client) => anthropicClient(sdk, stage, session, client) as unknown as ModelClient,
   })),
 ];
+
+/** A call of something that a clerk may do, with a session that the test brings. */
+export interface AllowedDoor {
+  readonly name: string;
+  readonly open: (stage: Stage, session: Session) => Promise<() => Promise<unknown>>;
+}
+
+/** Such a call through every tool's and every model's client. */
+export const allowedDoors: readonly AllowedDoor[] = [
+  ...toolDoors.map(({ name, open }) => ({
+    name,
+    open: async (stage: Stage, session: Session) => {
+      const call = await open(stage, session);
+      return () => call("refund", { amount_cents: 4000 });
+    },
+  })),
+  ...modelDoors.map(({ name, open, path, body, allowed }) => ({
+    name,
+    open: (stage: Stage, session: Session) => {
+      const client = open(stage, session, { maxRetries: 0 });
+      return Promise.resolve(async () => client.post(path, { body: body(allowed) }));
+    },
+  })),
+];

@@ -6,7 +6,6 @@ import {
   type AuditSink,
   type GuardOptions,
   type Hop,
-  type Session,
 } from "hopguard";
 import { jsonLine, jsonLinesFile } from "hopguard/audit";
 import { cerbos, type CerbosPdp } from "hopguard/cerbos";
@@ -15,38 +14,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { auditRecorder, type AuditRecorder } from "../../support/audit-recorder";
 import { startPdpWith, type Policy, type Rule } from "../../support/policies";
 import {
+  allowedDoors,
   denialIn,
   expectNothingSent,
-  modelDoors,
   onEveryPdp,
   openStage,
   threatPolicies,
-  toolDoors,
   type Stage,
 } from "../../support/threats";
-
-/** An adapter's call of something that a clerk may do, with a session that the test brings. */
-interface Door {
-  readonly name: string;
-  readonly open: (stage: Stage, session: Session) => Promise<() => Promise<unknown>>;
-}
-
-const doors: readonly Door[] = [
-  ...toolDoors.map(({ name, open }) => ({
-    name,
-    open: async (stage: Stage, session: Session) => {
-      const call = await open(stage, session);
-      return () => call("refund", { amount_cents: 4000 });
-    },
-  })),
-  ...modelDoors.map(({ name, open, path, body, allowed }) => ({
-    name,
-    open: (stage: Stage, session: Session) => {
-      const client = open(stage, session, { maxRetries: 0 });
-      return Promise.resolve(async () => client.post(path, { body: body(allowed) }));
-    },
-  })),
-];
 
 /** What a policy's author may echo without a thought: the arguments. */
 const echo: Rule = {
@@ -145,7 +120,7 @@ onEveryPdp("a decision", (on) => {
       id: "s-1",
     });
 
-  describe.each(doors)("of a call by $name", ({ open }) => {
+  describe.each(allowedDoors)("of a call by $name", ({ open }) => {
     it("needs both the user and the agent, each with its own roles", async () => {
       // The user may, the agent as a principal has no rule; the other way round; and roles are never put together.
       for (const [role, agentRoles] of [
@@ -267,7 +242,7 @@ onEveryPdp("a decision", (on) => {
     const guard = createGuard({ pdp: own, audit: () => undefined, timeoutMs: 10_000, repeats: false });
     try {
       const calls = await Promise.all(
-        doors.map(async ({ open }, index) =>
+        allowedDoors.map(async ({ open }, index) =>
           open(
             stage,
             await guard.session({ principal: { id: `p-${index}`, roles: ["clerk"] }, agent: { id: "bot" } }),

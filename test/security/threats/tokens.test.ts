@@ -6,12 +6,11 @@ import { auditRecorder } from "../../support/audit-recorder";
 import { AUDIENCE, badTokens, goodClaims, ISSUER } from "../../support/bad-tokens";
 import { TokenSigner } from "../../support/token-signer";
 import {
+  allowedDoors,
   denialIn,
   expectNothingSent,
-  modelDoors,
   onEveryPdp,
   openStage,
-  toolDoors,
   type Stage,
 } from "../../support/threats";
 
@@ -33,29 +32,6 @@ const NO_MORE_THAN = {
   reason: DENIAL_REASONS.unauthenticated,
   retryable: false,
 };
-
-/** An adapter's call of something that a clerk may do. */
-interface Door {
-  readonly name: string;
-  readonly open: (stage: Stage, session: Session) => Promise<() => Promise<unknown>>;
-}
-
-const doors: readonly Door[] = [
-  ...toolDoors.map(({ name, open }) => ({
-    name,
-    open: async (stage: Stage, session: Session) => {
-      const call = await open(stage, session);
-      return () => call("refund", { amount_cents: 4000 });
-    },
-  })),
-  ...modelDoors.map(({ name, open, path, body, allowed }) => ({
-    name,
-    open: (stage: Stage, session: Session) => {
-      const client = open(stage, session, { maxRetries: 0 });
-      return Promise.resolve(async () => client.post(path, { body: body(allowed) }));
-    },
-  })),
-];
 
 onEveryPdp("a session that rests on a token", (on) => {
   const audit = auditRecorder();
@@ -102,7 +78,7 @@ onEveryPdp("a session that rests on a token", (on) => {
     expectNothingSent(stage);
   });
 
-  describe.each(doors)("of $name", ({ open: openDoor }) => {
+  describe.each(allowedDoors)("of $name", ({ open: openDoor }) => {
     it("has no authority on a hop whose token is bad, and has it again with a good one", async () => {
       let token = good;
       const call = await openDoor(stage, await open(() => token));
