@@ -11,7 +11,7 @@ import { HopguardCallbackHandler } from "hopguard/langchain";
 import { OpenAI } from "@langchain/openai";
 import { createAgent } from "langchain";
 import { stubPdp } from "hopguard/testing";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import {
   calls,
@@ -129,7 +129,7 @@ describe("HopguardCallbackHandler", () => {
     expect(desk.provider.requests).toHaveLength(0);
     const twice = Array(2).fill("deny gpt-3.5-turbo-instruct completion");
     // LangChain waits for the first denial, and not for the second.
-    await vi.waitFor(() => expect(decided()).toEqual(twice));
+    await expect.poll(() => decided()).toEqual(twice);
   });
 
   it("counts what a model says that it has used", async () => {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ConfigurationError } from "hopguard";
 import { argumentsOf, httpJson, type HttpJsonOptions } from "hopguard/enrichment";
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import * as z from "zod";
 import { serve, type LoopbackServer } from "../../examples/shared/serve";
 import { enriched } from "../support/enriched";
@@ -153,7 +153,7 @@ describe("a service that takes too long", () => {
     const { code, detail } = await enriched(project({ timeoutMs: 50 }), "web");
     expect(code).toBe("enrichment_failed");
     expect(detail).toContain("took longer than 50 ms");
-    await vi.waitFor(() => expect(requests[0]?.signal.aborted).toBe(true));
+    await expect.poll(() => requests[0]?.signal.aborted).toBe(true);
   });
 
   it("is given up while it drips, and whatever is still to come", async () => {
@@ -167,7 +167,7 @@ describe("a service that takes too long", () => {
     });
     respond = () => new Response(drip);
     expect((await enriched(project({ timeoutMs: 100 }), "web")).code).toBe("enrichment_failed");
-    await vi.waitFor(() => expect(isCancelled).toBe(true));
+    await expect.poll(() => isCancelled).toBe(true);
   });
 
   it("and never stops is read no further than anybody would look", async () => {

@@ -77,10 +77,7 @@ describe.each(binaries)("a local PDP of Cerbos $version", ({ binary }) => {
     const { url } = await start({ binary });
     expect(await check(url, { pages: 30 })).toBe("EFFECT_DENY");
     writeFileSync(join(folder, "doc.yaml"), policy("R.attr.pages <= 100"));
-    await vi.waitFor(async () => expect(await check(url, { pages: 30 })).toBe("EFFECT_ALLOW"), {
-      timeout: 15_000,
-      interval: 200,
-    });
+    await expect.poll(() => check(url, { pages: 30 }), { interval: 200 }).toBe("EFFECT_ALLOW");
   });
 
   it("is gone soon after its parent was killed with SIGKILL, and its folder with it", async () => {
@@ -95,9 +92,9 @@ describe.each(binaries)("a local PDP of Cerbos $version", ({ binary }) => {
     expect(leftovers()).toHaveLength(1);
 
     parent.kill("SIGKILL");
-    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 2000 });
+    await expect.poll(() => isAlive(pid)).toBe(false);
     await expect(check(url, { pages: 3 })).rejects.toThrow("fetch failed");
-    await vi.waitFor(() => expect(leftovers()).toEqual([]), { timeout: 2000 });
+    await expect.poll(() => leftovers()).toEqual([]);
   });
 });
 
@@ -261,7 +258,7 @@ describe("stopping", () => {
   it("copes with a PDP that was killed", async () => {
     const { pid, stop } = await start();
     process.kill(pid, "SIGKILL");
-    await vi.waitFor(() => expect(leftovers()).toEqual([]), { timeout: 2000 });
+    await expect.poll(() => leftovers()).toEqual([]);
     await stop();
     expect(isAlive(pid)).toBe(false);
   });
@@ -290,8 +287,8 @@ describe("stopping", () => {
       console.log(pdp.pid);
     `);
     expect(code).toBe(0);
-    await vi.waitFor(() => expect(isAlive(Number(stdout))).toBe(false), { timeout: 2000 });
-    await vi.waitFor(() => expect(leftovers()).toEqual([]), { timeout: 2000 });
+    await expect.poll(() => isAlive(Number(stdout))).toBe(false);
+    await expect.poll(() => leftovers()).toEqual([]);
   });
 
   it.each([
@@ -308,8 +305,8 @@ describe("stopping", () => {
       ${ending};
     `);
     expect(code).not.toBe(0);
-    await vi.waitFor(() => expect(isAlive(Number(stdout))).toBe(false), { timeout: 2000 });
-    await vi.waitFor(() => expect(leftovers()).toEqual([]), { timeout: 2000 });
+    await expect.poll(() => isAlive(Number(stdout))).toBe(false);
+    await expect.poll(() => leftovers()).toEqual([]);
   });
 
   it("takes what the binary itself has started with it", async () => {
@@ -317,12 +314,8 @@ describe("stopping", () => {
     const binary = executable(`sleep 300 & echo $! > "${child}"; "${binaries[0]?.binary ?? ""}" "$@"`);
     const { url, stop } = await start({ binary });
     await stop();
-    await vi.waitFor(() => expect(isAlive(Number(readFileSync(child, "utf8")))).toBe(false), {
-      timeout: 2000,
-    });
-    await vi.waitFor(() => expect(check(url, { pages: 3 })).rejects.toThrow("fetch failed"), {
-      timeout: 2000,
-    });
+    await expect.poll(() => isAlive(Number(readFileSync(child, "utf8")))).toBe(false);
+    await expect.poll(() => check(url, { pages: 3 }).catch(String)).toContain("fetch failed");
   });
 });
 
@@ -331,7 +324,7 @@ describe("the log", () => {
     const lines: string[] = [];
     const { url } = await start({ log: (line) => void lines.push(line) });
     await check(url, { pages: 3 });
-    await vi.waitFor(() => expect(lines.some((line) => line.includes("CheckResources"))).toBe(true));
+    await expect.poll(() => lines.some((line) => line.includes("CheckResources"))).toBe(true);
     for (const line of lines) expect(JSON.parse(line)).toHaveProperty("message");
   });
 
@@ -340,7 +333,7 @@ describe("the log", () => {
     writeFileSync(file, "first\n");
     const { stop } = await start({ log: pathToFileURL(file) });
     await stop();
-    await vi.waitFor(() => expect(readFileSync(file, "utf8")).toMatch(/^first\n\{.*Starting HTTP server/s));
+    await expect.poll(() => readFileSync(file, "utf8")).toMatch(/^first\n\{.*Starting HTTP server/s);
   });
 });
 

@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import { createGuard, type Decision, type Hop, type Session } from "hopguard";
 import { cerbos, type CerbosOptions, type CerbosPdp } from "hopguard/cerbos";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import {
   allowing,
   answerTo,
@@ -559,7 +559,7 @@ describe("checks that start together", () => {
       session.check(refund, signal ? { signal } : {}),
     );
     before.abort();
-    await vi.waitFor(() => expect(pdp.requests).toHaveLength(2), { interval: 1 });
+    await expect.poll(() => pdp.requests, { interval: 1 }).toHaveLength(2);
     after.abort();
     expect((await Promise.all(checks)).map(outcome)).toEqual(["aborted", "aborted", "allowed"]);
     expect(pdp.requests[1]?.resources).toHaveLength(2);
@@ -574,7 +574,7 @@ describe("checks that start together", () => {
     const signal = AbortSignal.timeout(100);
     const checks = await Promise.all([session.check(refund, { signal }), session.check(refund, { signal })]);
     expect(checks.map(outcome)).toEqual(["aborted", "aborted"]);
-    await vi.waitFor(() => expect(closed).toBe(true));
+    await expect.poll(() => closed).toBe(true);
   });
 });
 
