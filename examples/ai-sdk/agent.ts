@@ -4,19 +4,6 @@ import type { Session } from "hopguard";
 import { guardProvider, guardTools, hopguardApproval } from "hopguard/ai-sdk";
 import type { Stage } from "./stage";
 
-const PEOPLE = {
-  tier1: { id: "u-1042", roles: ["tier-1-support"] },
-  tier2: { id: "u-2001", roles: ["tier-2-lead"] },
-} as const;
-
-/** The session of somebody at the desk whose agent works on ticket T-1001. */
-export const sessionOf = ({ guard }: Stage, person: keyof typeof PEOPLE): Promise<Session> =>
-  guard.session({
-    principal: PEOPLE[person],
-    agent: { id: "refund-bot", harness: "ai-sdk" },
-    task: { id: "T-1001", attr: { ticket_id: "T-1001" } },
-  });
-
 /** An ordinary agent of the AI SDK. What hopguard adds are the provider, the tools, and whom to ask for approval. */
 export function refundAgent({ provider, deskTools }: Stage, session: Session) {
   const openai = guardProvider(createOpenAI({ apiKey: "none", baseURL: provider.openaiBaseURL }), session, {

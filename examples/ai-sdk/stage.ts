@@ -40,10 +40,7 @@ export async function openStage({ onRecord, makeGuard = createGuard }: StageOpti
     provider,
     servers,
     deskTools,
-    toolCalls: () =>
-      [servers.tickets, servers.payments].flatMap(({ requests }) =>
-        requests.filter(({ method }) => method === "tools/call"),
-      ).length,
+    toolCalls: () => servers.tickets.toolCalls + servers.payments.toolCalls,
     stop: async () => {
       await deskTools.close();
       decisions.close();

@@ -2,14 +2,16 @@ import assert from "node:assert/strict";
 import { generateText, type ModelMessage } from "ai";
 import { findDenial } from "hopguard";
 import { noModelsByName } from "hopguard/ai-sdk";
-import { refundAgent, sessionOf } from "./agent";
+import type { Tell } from "../shared/tell-story";
+import { ticketSession, TIER_1, TIER_2 } from "../support-desk/people";
+import { refundAgent } from "./agent";
 import { TASKS } from "./script";
 import type { Stage } from "./stage";
 
 const dollars = (cents: number): string =>
   (cents / 100).toLocaleString("en-US", { style: "currency", currency: "USD" });
 
-type Tell = (line: string) => void;
+const REFUND_BOT = { id: "refund-bot", harness: "ai-sdk" };
 
 /** What came of an attempt that must not succeed. */
 async function failure(attempt: Promise<unknown>): Promise<unknown> {
@@ -24,7 +26,7 @@ async function failure(attempt: Promise<unknown>): Promise<unknown> {
 /** Plays it all, and throws when anything ends otherwise than told. */
 export async function playStory(stage: Stage, chapter: (title: string) => void, tell: Tell): Promise<void> {
   const { account, tickets } = stage.servers.desk;
-  const tier1 = await sessionOf(stage, "tier1");
+  const tier1 = await ticketSession(stage, TIER_1, REFUND_BOT);
   const agent = refundAgent(stage, tier1);
 
   chapter("A tier-1 user's agent gives 40 dollars back");
@@ -51,7 +53,7 @@ export async function playStory(stage: Stage, chapter: (title: string) => void, 
   chapter("Somebody is asked, and says yes: that alone allows nothing");
   balance = account.balance_cents;
   const conversation: ModelMessage[] = [{ role: "user", content: TASKS.large }];
-  const asking = refundAgent(stage, await sessionOf(stage, "tier1"));
+  const asking = refundAgent(stage, await ticketSession(stage, TIER_1, REFUND_BOT));
   const asked = await asking.workWithApproval(conversation);
   const [request] = asked.content.filter((part) => part.type === "tool-approval-request");
   assert.ok(request, "the AI SDK was to ask for approval");
@@ -67,7 +69,7 @@ export async function playStory(stage: Stage, chapter: (title: string) => void, 
   tell("the policy is asked again, and still says no: the user is no tier-2 lead");
 
   chapter("A tier-2 lead's agent takes the same conversation up");
-  await refundAgent(stage, await sessionOf(stage, "tier2")).workWithApproval(answered);
+  await refundAgent(stage, await ticketSession(stage, TIER_2, REFUND_BOT)).workWithApproval(answered);
   assert.equal(balance - account.balance_cents, 900_000);
   tell(`the desk's balance goes from ${dollars(balance)} to ${dollars(account.balance_cents)}`);
 

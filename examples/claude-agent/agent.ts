@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Denial, Session } from "hopguard";
 import { guardQueryOptions } from "hopguard/claude-agent";
-import type { Scene } from "./scene";
+import type { RefundScene } from "../support-desk/refund-scene";
 import { loadSdk } from "./sdk";
 
 /** What has become of a task. */
@@ -24,7 +24,7 @@ type CanUseTool = (name: string, input: object, options: object) => Promise<obje
  * Claude's own permissions are given.
  */
 export async function work(
-  { servers, provider }: Scene,
+  { servers, provider }: RefundScene,
   session: Session,
   prompt: string,
   canUseTool?: CanUseTool,

@@ -1,33 +1,21 @@
 import assert from "node:assert/strict";
-import { findDenial, type Session } from "hopguard";
+import { findDenial } from "hopguard";
+import type { Chapter } from "../shared/tell-story";
+import { ticketSession, TIER_1, TIER_2, TRIAGE } from "../support-desk/people";
+import type { RefundScene } from "../support-desk/refund-scene";
 import { TASKS } from "../support-desk/tasks";
 import { work } from "./agent";
-import type { Scene } from "./scene";
 
-/** A chapter: it plays, and throws when anything ends otherwise than told. */
-export interface Chapter {
-  readonly title: string;
-  play(scene: Scene, tell: (line: string) => void): Promise<void>;
-}
+const common = { harness: "claude-agent", version: "2.3.0" };
+const REFUND_BOT = { id: "refund-bot", ...common };
 
-const refundBot = ({ guard }: Scene, id: string, role: string): Promise<Session> =>
-  guard.session({
-    principal: { id, roles: [role] },
-    agent: { id: "refund-bot", harness: "claude-agent", version: "2.3.0" },
-    task: { id: "T-1001", attr: { ticket_id: "T-1001" } },
-  });
-const tier1 = (scene: Scene): Promise<Session> => refundBot(scene, "u-1042", "tier-1-support");
-const tier2 = (scene: Scene): Promise<Session> => refundBot(scene, "u-2001", "tier-2-lead");
-const callsOfPayments = ({ servers }: Scene): number =>
-  servers.payments.requests.filter(({ method }) => method === "tools/call").length;
-
-export const STORY: readonly Chapter[] = [
+export const STORY: readonly Chapter<RefundScene>[] = [
   {
     title: "A model that the agent may not use is never asked",
     async play(scene, tell) {
       const session = await scene.guard.session({
-        principal: { id: "svc-triage", roles: ["autonomous-triage"], type: "service" },
-        agent: { id: "triage-bot", harness: "claude-agent", version: "2.3.0" },
+        principal: TRIAGE,
+        agent: { id: "triage-bot", ...common },
       });
       const { result } = await work(scene, session, TASKS.triage);
       assert.match(result, /model not approved for this role/);
@@ -40,7 +28,8 @@ export const STORY: readonly Chapter[] = [
     async play(scene, tell) {
       const { account } = scene.servers.desk;
       const before = account.balance_cents;
-      const { denials } = await work(scene, await tier1(scene), TASKS.smallRefund);
+      const session = await ticketSession(scene, TIER_1, REFUND_BOT);
+      const { denials } = await work(scene, session, TASKS.smallRefund);
       assert.deepEqual(
         denials.map(({ hop }) => `${hop.name} ${hop.action}`),
         ["payroll initialize"],
@@ -54,10 +43,11 @@ export const STORY: readonly Chapter[] = [
     title: "The model asks for 9,000 dollars: denied, and its next turn passes on who must approve",
     async play(scene, tell) {
       const { account, tickets } = scene.servers.desk;
-      const [before, reached] = [account.balance_cents, callsOfPayments(scene)];
-      await work(scene, await tier1(scene), TASKS.largeRefund);
+      const [before, reached] = [account.balance_cents, scene.servers.payments.toolCalls];
+      const session = await ticketSession(scene, TIER_1, REFUND_BOT);
+      await work(scene, session, TASKS.largeRefund);
       assert.equal(account.balance_cents, before, "no money was to move");
-      assert.equal(callsOfPayments(scene), reached, "no call was to reach payments");
+      assert.equal(scene.servers.payments.toolCalls, reached, "no call was to reach payments");
       const comment = tickets.get("T-1001")?.comments.at(-1) ?? "";
       assert.match(comment, /A tier-2-lead must approve it\./);
       tell(`ticket T-1001 now says: “${comment}”`);
@@ -68,7 +58,8 @@ export const STORY: readonly Chapter[] = [
     async play(scene, tell) {
       const { account } = scene.servers.desk;
       const before = account.balance_cents;
-      const { files, denials } = await work(scene, await tier1(scene), TASKS.confused);
+      const session = await ticketSession(scene, TIER_1, REFUND_BOT);
+      const { files, denials } = await work(scene, session, TASKS.confused);
       assert.deepEqual(files, [], "the command was not to run");
       assert.equal(before - account.balance_cents, 1000);
       const { hop } = denials.at(-1) ?? assert.fail("the command was to be denied");
@@ -80,16 +71,17 @@ export const STORY: readonly Chapter[] = [
     title: "Somebody at the keyboard says yes to the 9,000: the policy is asked again, and says no",
     async play(scene, tell) {
       const before = scene.servers.desk.account.balance_cents;
-      const reached = callsOfPayments(scene);
+      const reached = scene.servers.payments.toolCalls;
       const asked: string[] = [];
-      await work(scene, await tier1(scene), TASKS.approved, (_name, input, options) => {
+      const session = await ticketSession(scene, TIER_1, REFUND_BOT);
+      await work(scene, session, TASKS.approved, (_name, input, options) => {
         const { reason, remediation } = findDenial(options) ?? assert.fail("the question has no denial");
         asked.push(`${reason}: ask a ${String(remediation?.approvers_role)}`);
         return Promise.resolve({ behavior: "allow", updatedInput: input });
       });
       assert.equal(asked.length, 1, "somebody was to be asked");
       tell(`the keyboard shows “${String(asked[0])}”, and somebody presses yes`);
-      assert.equal(callsOfPayments(scene), reached, "a yes alone was to move nothing");
+      assert.equal(scene.servers.payments.toolCalls, reached, "a yes alone was to move nothing");
       assert.equal(scene.servers.desk.account.balance_cents, before);
     },
   },
@@ -98,7 +90,8 @@ export const STORY: readonly Chapter[] = [
     async play(scene, tell) {
       const { account } = scene.servers.desk;
       const before = account.balance_cents;
-      await work(scene, await tier2(scene), TASKS.approved);
+      const session = await ticketSession(scene, TIER_2, REFUND_BOT);
+      await work(scene, session, TASKS.approved);
       assert.equal(before - account.balance_cents, 900_000);
       tell("the desk pays 9,000 dollars");
     },

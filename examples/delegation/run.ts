@@ -1,32 +1,24 @@
 import type { AuditRecord } from "hopguard";
-import pc from "picocolors";
-import { decisionLine } from "../support-desk/narrator";
+import { tellDecision } from "../shared/tell-decision";
+import { tellStory } from "../shared/tell-story";
 import type { Scene } from "./scene";
 import { openStage, type StageOptions } from "./stage";
 import { playStory } from "./story";
 
 /** Plays the story on the terminal. Answers with the process's exit code: 1 when anything ends otherwise than told. */
-export async function run(options: Omit<StageOptions, "onRecord"> = {}): Promise<0 | 1> {
-  console.log(pc.bold("\n hopguard: work that is handed on, and authority that only narrows\n"));
-  const stage = await openStage({ ...options, onRecord: tellDecision() });
-  const scene: Scene = { stage, tell: (line) => console.log(`   ${pc.cyan(line)}`), refusals: 0 };
-  let chapter = 0;
-  try {
-    await playStory(scene, (title) => console.log(`\n ${pc.bold(`${++chapter}. ${title}`)}`));
-    console.log(
-      `\n ${pc.green(`The story ended as told: ${scene.refusals} attempts refused, and nothing was reached by any.`)}\n`,
-    );
-    return 0;
-  } catch (error) {
-    console.error(`\n ${pc.red(`Chapter ${chapter} ended otherwise than told:`)}`, error, "\n");
-    return 1;
-  } finally {
-    await stage.stop();
-  }
-}
+export const run = (options: Omit<StageOptions, "onRecord"> = {}): Promise<0 | 1> =>
+  tellStory({
+    title: "work that is handed on, and authority that only narrows",
+    open: () => openStage({ ...options, onRecord: tellOnce() }),
+    play: async (stage, { chapter, tell }) => {
+      const scene: Scene = { stage, tell, refusals: 0 };
+      await playStory(scene, chapter);
+      return `The story ended as told: ${scene.refusals} attempts refused, and nothing was reached by any.`;
+    },
+  });
 
 /** Look-ups are left out, and a server that is opened is shown once a session, though it is decided on each of its messages. */
-function tellDecision(): (record: AuditRecord) => void {
+function tellOnce(): (record: AuditRecord) => void {
   const opened = new Set<string>();
   return (record) => {
     if (record.flags.includes("look_up")) return;
@@ -36,6 +28,6 @@ function tellDecision(): (record: AuditRecord) => void {
       if (opened.has(key)) return;
       opened.add(key);
     }
-    console.log(decisionLine(record));
+    tellDecision(record);
   };
 }

@@ -1,23 +1,9 @@
 import { pipeline } from "node:stream";
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from "express";
-import type { Guard } from "hopguard";
 import { authorize, guardRequests } from "hopguard/express";
 import * as z from "zod";
-import { leftOf, refund, type Payments } from "./payments";
-
-/** What the app is given by whoever runs it. */
-export interface AppSettings {
-  readonly guard: Guard;
-  /** The providers of models, and the keys for them, which no caller has. */
-  readonly openai: Upstream;
-  readonly anthropic: Upstream;
-  readonly payments: Payments;
-}
-
-interface Upstream {
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-}
+import { leftOf, refund } from "./payments";
+import type { AppSettings, Upstream } from "./settings";
 
 const agent = { id: "desk-web" };
 const refundBody = z.strictObject({ amount_cents: z.int().positive() });

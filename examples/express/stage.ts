@@ -8,12 +8,13 @@ import {
   type TurnRequest,
 } from "../shared/local-provider";
 import { openLogin, type Login } from "../shared/login";
+import type { LoopbackServer } from "../shared/serve";
 import { createDesk } from "../support-desk/servers/desk-data";
-import type { AppSettings } from "./app";
 import type { Payments } from "./payments";
+import type { AppSettings } from "./settings";
 
 /** Serves the app, and answers with where it is. */
-export type ServeApp = (settings: AppSettings) => Promise<{ readonly url: string; stop(): Promise<void> }>;
+export type ServeApp = (settings: AppSettings) => Promise<LoopbackServer>;
 
 /** Everything that the story plays on: a PDP, a provider of models, somebody who issues tokens, and the app. */
 export interface Stage {

@@ -5,7 +5,7 @@ import type { Session, ToolEffect } from "hopguard";
 import { guardFetch } from "hopguard/fetch";
 import { hopguardMiddleware, type ToolCheckOptions } from "hopguard/langchain";
 import { createAgent } from "langchain";
-import type { Scene } from "./scene";
+import type { RefundScene } from "../support-desk/refund-scene";
 
 const SERVERS = ["tickets", "crm", "payments", "payroll"] as const;
 /** What the tools do, as the desk's operator sees it. */
@@ -13,7 +13,7 @@ const EFFECTS: Readonly<Record<string, ToolEffect>> = { refund_issue: "destructi
 
 /** An agent of LangChain with the tools of the MCP servers that its session may open. */
 export async function openAgent(
-  { servers, provider }: Scene,
+  { servers, provider }: RefundScene,
   session: Session,
   { model = "gpt-4o", stepUp = "tell" }: { readonly model?: string } & Pick<ToolCheckOptions, "stepUp"> = {},
 ) {

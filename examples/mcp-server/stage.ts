@@ -1,11 +1,10 @@
-import { once } from "node:events";
-import { createServer, type RequestListener, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type RequestListener } from "node:http";
 import { createGuard, type AuditRecord, type Guard, type GuardOptions } from "hopguard";
 import { cerbos } from "hopguard/cerbos";
 import { startPdp } from "hopguard/pdp";
 import { getRequestListener } from "@hono/node-server";
 import { openLogin, type Login } from "../shared/login";
+import { listening, type LoopbackServer } from "../shared/serve";
 import { createDesk, type Desk } from "../support-desk/servers/desk-data";
 import { createApp as createExpressApp } from "./express-app";
 import { createApp as createWebApp } from "./web-app";
@@ -49,14 +48,14 @@ export async function openStage({ onRecord, newGuard = createGuard }: StageOptio
   const patience = { timeoutMs: 10_000 };
   const decisions = cerbos(pdp.url, patience);
   const login = await openLogin();
-  const servers: Server[] = [];
+  const servers: LoopbackServer[] = [];
   const clients: Stage["clients"] = [];
 
   const start = async (listener: (settings: AppSettings) => RequestListener): Promise<PaymentsServer> => {
     const server = createServer();
-    servers.push(server);
-    await once(server.listen(0, "127.0.0.1"), "listening");
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+    const at = await listening(server.listen(0, "127.0.0.1"));
+    servers.push(at);
+    const url = `${at.url}/mcp`;
     const desk = createDesk();
     // A token is for this server, or it proves nothing here.
     const identity = login.identityFor(url);
@@ -73,8 +72,7 @@ export async function openStage({ onRecord, newGuard = createGuard }: StageOptio
     stop: async () => {
       await Promise.all(clients.map((client) => client.close()));
       decisions.close();
-      for (const server of servers) server.close().closeAllConnections();
-      await pdp.stop();
+      await Promise.all([pdp.stop(), ...servers.map((server) => server.stop())]);
     },
   };
 }

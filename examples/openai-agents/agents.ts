@@ -3,7 +3,7 @@ import { findDenial, type AuthorizationDetails, type Denial, type Session } from
 import { guardAgent, type GuardAgentOptions } from "hopguard/openai-agents";
 import OpenAI from "openai";
 import type { ServerName } from "../support-desk/desk";
-import type { Scene } from "./scene";
+import type { RefundScene } from "../support-desk/refund-scene";
 
 /** An agent that may be run, with its servers open. */
 export interface OpenedAgent {
@@ -27,15 +27,19 @@ const FOR_REFUNDS: readonly AuthorizationDetails[] = [
   },
 ];
 
-const server = ({ servers }: Scene, name: ServerName): MCPServer =>
+const server = ({ servers }: RefundScene, name: ServerName): MCPServer =>
   new MCPServerStreamableHttp({ name, url: servers[name].url });
 
 /** An agent with tools of MCP servers. */
-export const worker = (scene: Scene, name: string, servers: readonly ServerName[], model = "gpt-4o"): Agent =>
-  new Agent({ name, model, mcpServers: servers.map((each) => server(scene, each)) });
+export const worker = (
+  scene: RefundScene,
+  name: string,
+  servers: readonly ServerName[],
+  model = "gpt-4o",
+): Agent => new Agent({ name, model, mcpServers: servers.map((each) => server(scene, each)) });
 
 /** An agent that does nothing itself, and hands refunds to one that does nothing else. */
-export const frontDesk = (scene: Scene): Agent =>
+export const frontDesk = (scene: RefundScene): Agent =>
   new Agent({
     name: "Front desk",
     model: "gpt-4o",
@@ -44,7 +48,7 @@ export const frontDesk = (scene: Scene): Agent =>
 
 /** Guards an agent and those behind it, and opens what servers they may open. */
 export async function open(
-  { provider }: Scene,
+  { provider }: RefundScene,
   session: Session,
   given: Agent,
   options: Partial<GuardAgentOptions> = {},

@@ -1,24 +1,14 @@
 import { setTracingDisabled } from "@openai/agents";
-import pc from "picocolors";
-import { decisionLine, LEGEND } from "../support-desk/narrator";
+import { LEGEND, tellDecision } from "../shared/tell-decision";
+import { chapterByChapter, tellStory } from "../shared/tell-story";
 import { openScene } from "./scene";
 import { STORY } from "./story";
 
 // Traces hold what is said, and go to OpenAI by a way of their own.
 setTracingDisabled(true);
-console.log(pc.bold("\n hopguard: the support desk's refunds, by agents of the OpenAI Agents SDK\n"));
-console.log(LEGEND);
-const scene = await openScene({ onRecord: (record) => console.log(decisionLine(record)) });
-let chapter = 0;
-try {
-  for (const part of STORY) {
-    console.log(`\n ${pc.bold(`${++chapter}. ${part.title}`)}`);
-    await part.play(scene, (line) => console.log(`   ${pc.cyan(line)}`));
-  }
-  console.log(`\n ${pc.green("The story ended as told.")}\n`);
-} catch (error) {
-  console.error(`\n ${pc.red(`Chapter ${chapter} ended otherwise than told:`)}`, error, "\n");
-  process.exitCode = 1;
-} finally {
-  await scene.stop();
-}
+process.exitCode = await tellStory({
+  title: "the support desk's refunds, by agents of the OpenAI Agents SDK",
+  legend: LEGEND,
+  open: () => openScene({ onRecord: tellDecision }),
+  play: chapterByChapter(STORY),
+});

@@ -1,36 +1,28 @@
 import assert from "node:assert/strict";
 import { run } from "@openai/agents";
-import { findDenial, type AuditRecord, type Session } from "hopguard";
+import { findDenial, type AuditRecord } from "hopguard";
+import type { Chapter } from "../shared/tell-story";
+import { ticketSession, TIER_1, TIER_2, TRIAGE } from "../support-desk/people";
+import type { RefundScene } from "../support-desk/refund-scene";
 import { frontDesk, open, worker } from "./agents";
-import type { Scene } from "./scene";
 import { TASKS } from "./script";
 
-/** A chapter: it plays, and throws when anything ends otherwise than told. */
-export interface Chapter {
-  readonly title: string;
-  play(scene: Scene, tell: (line: string) => void): Promise<void>;
-}
+const common = { harness: "openai-agents", version: "2.3.0" };
+const FRONT_DESK = { id: "front-desk", ...common };
+const REFUND_BOT = { id: "refund-bot", ...common };
 
-const sessionOf = ({ guard }: Scene, agent: string, id: string, role: string): Promise<Session> =>
-  guard.session({
-    principal: { id, roles: [role] },
-    agent: { id: agent, harness: "openai-agents", version: "2.3.0" },
-    task: { id: "T-1001", attr: { ticket_id: "T-1001" } },
-  });
-const callsOfPayments = ({ servers }: Scene): number =>
-  servers.payments.requests.filter(({ method }) => method === "tools/call").length;
-const lastRefund = ({ records }: Scene): AuditRecord | undefined =>
+const lastRefund = ({ records }: RefundScene): AuditRecord | undefined =>
   records.findLast(
     ({ hop, flags }) => hop.action === "tools/call/refund_issue" && !flags.includes("look_up"),
   );
 
-export const STORY: readonly Chapter[] = [
+export const STORY: readonly Chapter<RefundScene>[] = [
   {
     title: "A model that the agent may not use is never asked; the denial says which one is",
     async play(scene, tell) {
       const session = await scene.guard.session({
-        principal: { id: "svc-triage", roles: ["autonomous-triage"], type: "service" },
-        agent: { id: "triage-bot", harness: "openai-agents", version: "2.3.0" },
+        principal: TRIAGE,
+        agent: { id: "triage-bot", ...common },
       });
       const large = await open(scene, session, worker(scene, "Triage", ["tickets"]));
       const denial = findDenial(await run(large.agent, TASKS.triage).catch((error: unknown) => error));
@@ -50,7 +42,7 @@ export const STORY: readonly Chapter[] = [
     async play(scene, tell) {
       const { account } = scene.servers.desk;
       const before = account.balance_cents;
-      const session = await sessionOf(scene, "front-desk", "u-1042", "tier-1-support");
+      const session = await ticketSession(scene, TIER_1, FRONT_DESK);
       const { agent, close } = await open(scene, session, frontDesk(scene));
       const { lastAgent } = await run(agent, TASKS.smallRefund);
       assert.equal(lastAgent?.name, "Refunds");
@@ -63,11 +55,11 @@ export const STORY: readonly Chapter[] = [
   {
     title: "48 dollars are within the user's cap, and beyond what was handed on",
     async play(scene, tell) {
-      const reached = callsOfPayments(scene);
-      const session = await sessionOf(scene, "front-desk", "u-1042", "tier-1-support");
+      const reached = scene.servers.payments.toolCalls;
+      const session = await ticketSession(scene, TIER_1, FRONT_DESK);
       const { agent, close } = await open(scene, session, frontDesk(scene));
       const { finalOutput } = await run(agent, TASKS.beyondGrant);
-      assert.equal(callsOfPayments(scene), reached, "no call was to reach payments");
+      assert.equal(scene.servers.payments.toolCalls, reached, "no call was to reach payments");
       assert.equal(lastRefund(scene)?.code, "delegation_invalid");
       tell(`the model says: “${String(finalOutput)}”`);
       await close();
@@ -77,8 +69,8 @@ export const STORY: readonly Chapter[] = [
     title: "9,000 dollars: the run is interrupted, somebody says yes, and the policy still says no",
     async play(scene, tell) {
       const { account, tickets } = scene.servers.desk;
-      const [before, reached] = [account.balance_cents, callsOfPayments(scene)];
-      const session = await sessionOf(scene, "refund-bot", "u-1042", "tier-1-support");
+      const [before, reached] = [account.balance_cents, scene.servers.payments.toolCalls];
+      const session = await ticketSession(scene, TIER_1, REFUND_BOT);
       const given = worker(scene, "Refunds", ["tickets", "payments", "payroll"]);
       const { agent, denials, close } = await open(scene, session, given);
       assert.deepEqual(
@@ -93,7 +85,7 @@ export const STORY: readonly Chapter[] = [
       state.approve(interruption);
       await run(agent, state);
       assert.equal(account.balance_cents, before, "no money was to move");
-      assert.equal(callsOfPayments(scene), reached, "an approval alone was to move nothing");
+      assert.equal(scene.servers.payments.toolCalls, reached, "an approval alone was to move nothing");
       const comment = tickets.get("T-1001")?.comments.at(-1) ?? "";
       assert.match(comment, /A tier-2-lead must approve it\./);
       tell(`ticket T-1001 now says: “${comment}”`);
@@ -105,7 +97,7 @@ export const STORY: readonly Chapter[] = [
     async play(scene, tell) {
       const { account } = scene.servers.desk;
       const before = account.balance_cents;
-      const session = await sessionOf(scene, "refund-bot", "u-2001", "tier-2-lead");
+      const session = await ticketSession(scene, TIER_2, REFUND_BOT);
       const { agent, close } = await open(scene, session, worker(scene, "Refunds", ["payments"]));
       await run(agent, TASKS.approved);
       assert.equal(before - account.balance_cents, 900_000);

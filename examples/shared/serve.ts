@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { pipeline } from "node:stream/promises";
 
@@ -19,11 +19,15 @@ export interface LoopbackServer {
  *
  * The request's `signal` aborts when the client goes away, and the response's body is cancelled with it.
  */
-export async function serve(handler: FetchHandler): Promise<LoopbackServer> {
+export function serve(handler: FetchHandler): Promise<LoopbackServer> {
   const server = createServer((incoming, outgoing) => {
     answer(handler, incoming, outgoing).catch(() => outgoing.destroy());
   });
-  server.listen(0, "127.0.0.1");
+  return listening(server.listen(0, "127.0.0.1"));
+}
+
+/** Waits until a server listens that was told to do so on loopback. */
+export async function listening(server: Server): Promise<LoopbackServer> {
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   return {

@@ -1,37 +1,29 @@
 import { fileURLToPath } from "node:url";
 import type { AuditRecord } from "hopguard";
-import pc from "picocolors";
+import { LEGEND, tellDecision } from "../shared/tell-decision";
+import { chapterByChapter, tellStory } from "../shared/tell-story";
 import { openSupportDesk } from "./desk";
-import { decisionLine, LEGEND, summaryTable } from "./narrator";
 import { STORY } from "./story";
+import { summaryTable } from "./summary-table";
 
 /** A server is decided when it is opened and again on its first message; a reader needs to see it once. */
 const opened = new Set<string>();
-const tellDecision = (record: AuditRecord): void => {
+const onRecord = (record: AuditRecord): void => {
   const key =
     record.hop.action === "initialize" && record.effect === "allow" && `${record.session} ${record.hop.name}`;
   if (key && opened.has(key)) return;
   if (key) opened.add(key);
-  console.log(decisionLine(record));
+  tellDecision(record);
 };
 
-console.log(pc.bold("\n hopguard: a support desk whose agents cannot do more than they may\n"));
-console.log(LEGEND);
-const desk = await openSupportDesk({
-  policies: fileURLToPath(new URL("../../policies", import.meta.url)),
-  onRecord: tellDecision,
+process.exitCode = await tellStory({
+  title: "a support desk whose agents cannot do more than they may",
+  legend: LEGEND,
+  open: () =>
+    openSupportDesk({ policies: fileURLToPath(new URL("../../policies", import.meta.url)), onRecord }),
+  play: async (desk, telling) => {
+    const closing = await chapterByChapter(STORY)(desk, telling);
+    console.log(`\n${summaryTable(desk)}`);
+    return closing;
+  },
 });
-
-let chapter = 0;
-try {
-  for (const part of STORY) {
-    console.log(`\n ${pc.bold(`${++chapter}. ${part.title}`)}`);
-    await part.play(desk, (line) => console.log(`   ${pc.cyan(line)}`));
-  }
-  console.log(`\n${summaryTable(desk)}\n\n ${pc.green("The story ended as told.")}\n`);
-} catch (error) {
-  console.error(`\n ${pc.red(`Chapter ${chapter} ended otherwise than told:`)}`, error, "\n");
-  process.exitCode = 1;
-} finally {
-  await desk.stop();
-}

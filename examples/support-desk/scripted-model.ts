@@ -1,8 +1,8 @@
-import { parseDenial } from "hopguard";
-import type { ToolCall, ToolResult, Turn, TurnRequest } from "../shared/local-provider";
+import type { ToolCall } from "../shared/local-provider";
+import { call, playScripts, type Script } from "../shared/play-scripts";
+import { comment, escalation } from "./refund-scripts";
 import { TASKS, type TaskName } from "./tasks";
 
-const call = (name: string, args: unknown): ToolCall => ({ name, arguments: args });
 const refund = (args: unknown): ToolCall => call("refund_issue", args);
 
 const LETTER =
@@ -11,20 +11,16 @@ const LETTER =
   "passes. Then they are planed, glued across their grain, and pressed for a night; the edges are rounded by hand, and oiled three times. " +
   "Meanwhile, in another town, the legs are drawn from steel, and the motors are wound that lift it all without a sound.";
 
-/** What the model does on each task, turn by turn. A turn may read what the tools answered to the one before it. */
-const SCRIPTS: Readonly<Record<TaskName, readonly ((results: readonly ToolResult[]) => Turn)[]>> = {
-  triage: [
+/** Plays the model for the local provider. */
+export const scriptedModel = playScripts({
+  [TASKS.triage]: [
     () => ({
       toolCalls: [call("ticket_get", { ticket_id: "T-1001" }), call("customer_get", { customer_id: "C-7" })],
     }),
-    () => ({
-      toolCalls: [
-        call("ticket_comment", { ticket_id: "T-1001", body: "Triage: damaged goods, to refunds." }),
-      ],
-    }),
+    () => ({ toolCalls: [comment("Triage: damaged goods, to refunds.")] }),
     () => ({ text: "T-1001 is triaged." }),
   ],
-  smallRefund: [
+  [TASKS.smallRefund]: [
     () => ({
       toolCalls: [
         refund({
@@ -37,15 +33,12 @@ const SCRIPTS: Readonly<Record<TaskName, readonly ((results: readonly ToolResult
     }),
     () => ({ text: "40 dollars are on their way." }),
   ],
-  largeRefund: [
+  [TASKS.largeRefund]: [
     () => ({ toolCalls: [refund({ ticket_id: "T-1001", payment_id: "P-9001", amount_cents: 900_000 })] }),
-    // The words come from the denial that was received, as a model would read it.
-    ([result]) => ({
-      toolCalls: [call("ticket_comment", { ticket_id: "T-1001", body: escalation(result?.text ?? "") })],
-    }),
+    ([result = ""]) => ({ toolCalls: [comment(escalation(result))] }),
     () => ({ text: "I have asked for approval in the ticket." }),
   ],
-  confused: [
+  [TASKS.confused]: [
     () => ({
       toolCalls: [
         refund({ ticket_id: "T-1002", payment_id: "P-9002", amount_cents: 1000 }),
@@ -55,7 +48,7 @@ const SCRIPTS: Readonly<Record<TaskName, readonly ((results: readonly ToolResult
     }),
     () => ({ text: "None of the three went through." }),
   ],
-  approved: [
+  [TASKS.approved]: [
     () => ({
       toolCalls: [
         refund({ ticket_id: "T-1001", payment_id: "P-9001", amount_cents: 900_000, reason: "escalated" }),
@@ -65,32 +58,6 @@ const SCRIPTS: Readonly<Record<TaskName, readonly ((results: readonly ToolResult
     () => ({ text: "9,000 dollars are refunded, and the ticket is closed." }),
   ],
   // Ten seconds, if nobody ends it.
-  letter: [() => ({ text: LETTER, deltas: 50, deltaDelayMs: 200 })],
-  ping: [() => ({ text: "Hello." })],
-};
-
-/** Plays the model for the local provider: finds the task in the conversation and plays the turn that is due. */
-export function scriptedModel({ body, toolResults }: TurnRequest): Turn {
-  const messages = body.messages as readonly { readonly role: string; readonly content: unknown }[];
-  const task = (Object.keys(TASKS) as TaskName[]).find((name) => TASKS[name] === messages[0]?.content);
-  if (!task) return { text: "I do not know this task." };
-  const turn = messages.filter(({ role }) => role === "assistant").length;
-  return SCRIPTS[task][turn]?.(toolResults) ?? { text: "Done." };
-}
-
-function escalation(toolResult: string): string {
-  const denial = parseDenial(readJson(toolResult));
-  if (!denial) return "The refund did not go through.";
-  const { reason, remediation } = denial;
-  return remediation?.type === "step_up"
-    ? `Refund not issued: ${reason}. A ${String(remediation.approvers_role)} must approve it.`
-    : `Refund not issued: ${reason}.`;
-}
-
-function readJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
+  [TASKS.letter]: [() => ({ text: LETTER, deltas: 50, deltaDelayMs: 200 })],
+  [TASKS.ping]: [() => ({ text: "Hello." })],
+} satisfies Record<(typeof TASKS)[TaskName], Script>);

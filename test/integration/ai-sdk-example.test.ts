@@ -31,7 +31,7 @@ describe("the story of examples/ai-sdk", () => {
       /✘ deny +refund-bot for u-1042 +payments {2}tools\/call\/refund_issue .*tier-1-support refund cap exceeded/,
     );
     expect(stdout).toContain("“Refund not issued. A tier-2-lead must approve it.”");
-  }, 60_000);
+  }, 180_000);
 
   it.each([
     ["nothing is denied", under(() => true), "no money was to move"],

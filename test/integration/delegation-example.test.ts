@@ -54,7 +54,7 @@ describe("the story of examples/delegation", () => {
       /handing back to the planner:\n +✘ deny .* planner is part of the chain already\./,
     );
     expect(stdout).toMatch(/another agent:\n +✘ deny .* The delegation behind this call is not valid\./);
-  }, 60_000);
+  }, 180_000);
 
   it.each<[string, (options: GuardOptions) => Guard, string]>([
     ["the limits of grants", withoutLimits, "one cent more: this was not refused"],

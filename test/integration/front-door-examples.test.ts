@@ -52,7 +52,7 @@ describe.each(["express", "hono"])("the story of examples/%s", (framework) => {
     expect(stdout).toMatch(/90 dollars:\n.*\n +→ 403 support refunds up to 50 dollars/);
     expect(stdout).toMatch(/names two models:\n.*\n +→ 400 .* holds a member twice/);
     expect(stdout).toMatch(/✘ ended .*\n(?:.*\n)*? +the letter ends in the middle/);
-  }, 60_000);
+  }, 180_000);
 
   const serveApp = framework === "express" ? serveExpress : serveHono;
   it.each([
@@ -117,7 +117,7 @@ describe("examples/hono/worker.ts, in an edge runtime", () => {
     const [status, body] = await post("/openai/v1/chat/completions", { model: "gpt-4o", messages: [] }, bens);
     expect(status).toBe(403);
     expect(findDenial(body)).toMatchObject({ remediation: { type: "use_model", model: "gpt-4o-mini" } });
-  }, 60_000);
+  }, 180_000);
 });
 
 /** An issuer that publishes its keys, and Ben's tokens. */
@@ -150,7 +150,7 @@ describe("the story of examples/mcp-server", () => {
     );
     expect(stdout.match(/a result that the model reads: leads refund up to 500 dollars/g)).toHaveLength(2);
     expect(stdout).toContain("Ada names Ben's MCP session: 404");
-  }, 60_000);
+  }, 180_000);
 
   it.each([
     ["policies", "Expected values to be strictly deep-equal"],

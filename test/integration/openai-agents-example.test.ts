@@ -1,17 +1,18 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
-import { openScene, type Scene } from "../../examples/openai-agents/scene";
+import { openScene } from "../../examples/openai-agents/scene";
 import { STORY } from "../../examples/openai-agents/story";
+import type { RefundScene } from "../../examples/support-desk/refund-scene";
 import { editedPolicies } from "../support/edited-policies";
 
-const scenes: Scene[] = [];
+const scenes: RefundScene[] = [];
 afterEach(async () => {
   await Promise.all(scenes.splice(0).map((scene) => scene.stop()));
 });
 
 /** The scene with the refunds' policy edited. */
-async function sceneWith(text: string, other: string): Promise<Scene> {
+async function sceneWith(text: string, other: string): Promise<RefundScene> {
   const scene = await openScene({ policies: await editedPolicies(text, other) });
   scenes.push(scene);
   return scene;
@@ -31,7 +32,7 @@ describe("the story of the OpenAI Agents SDK's agents", () => {
     expect(stdout).toMatch(
       /✘ deny +refund-bot for u-1042 +payments {2}tools\/call\/refund_issue .*cap exceeded/,
     );
-  }, 60_000);
+  }, 180_000);
 
   it("writes into the ticket what the denial says, and not what the script knows", async () => {
     const scene = await sceneWith("approvers_role: tier-2-lead", "approvers_role: finance-controller");

@@ -54,7 +54,7 @@ describe("the support desk's story", () => {
       /✘ deny +refund-bot for u-1042 +payments {2}tools\/call\/refund_issue .*tier-1-support refund cap exceeded/,
     );
     expect(stdout).toMatch(/payroll +\d+ +0 +\d+ +0\n/);
-  }, 60_000);
+  }, 180_000);
 
   it("writes into the ticket what the denial says, and not what the script knows", async () => {
     const desk = await deskWith((policy) =>

@@ -23,6 +23,8 @@ export interface RunningMcpServer {
   readonly url: string;
   /** The messages that arrived, oldest first. */
   readonly requests: readonly ReceivedMessage[];
+  /** How many of them call a tool. */
+  readonly toolCalls: number;
   /** How many HTTP requests arrived, those that carry no message included. */
   readonly httpRequests: number;
   /** Forgets what arrived so far. */
@@ -45,6 +47,9 @@ export async function startMcpServer(endpoint: McpEndpoint): Promise<RunningMcpS
   return {
     url: `${server.url}/mcp`,
     requests,
+    get toolCalls() {
+      return requests.filter(({ method }) => method === "tools/call").length;
+    },
     get httpRequests() {
       return httpRequests;
     },

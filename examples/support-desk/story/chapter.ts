@@ -1,36 +1,27 @@
-import type { AuditRecord } from "hopguard";
+import type { AuditRecord, PrincipalInput } from "hopguard";
+import type { Chapter as ChapterOn } from "../../shared/tell-story";
 import { Agent } from "../agent";
 import type { SupportDesk } from "../desk";
+import { ticketSession, TRIAGE } from "../people";
 
-/** A chapter of the story: it plays, and throws when anything ends otherwise than told. */
-export interface Chapter {
-  readonly title: string;
-  play(desk: SupportDesk, tell: (line: string) => void): Promise<void>;
-}
+/** A chapter of the desk's story. */
+export type Chapter = ChapterOn<SupportDesk>;
 
-export const TIER_1 = { id: "u-1042", roles: ["tier-1-support"] };
-export const TIER_2 = { id: "u-2001", roles: ["tier-2-lead"] };
+const common = { harness: "support-desk", version: "2.3.0" };
 
 /** The agent that a person of the desk has set to ticket T-1001. */
 export async function refundBot(
   desk: SupportDesk,
-  principal: typeof TIER_1,
+  principal: PrincipalInput,
   answers?: "check",
 ): Promise<Agent> {
-  const session = await desk.guard.session({
-    principal,
-    agent: { id: "refund-bot", harness: "support-desk", version: "2.3.0" },
-    task: { id: "T-1001", attr: { ticket_id: "T-1001" } },
-  });
+  const session = await ticketSession(desk, principal, { id: "refund-bot", ...common });
   return new Agent(desk, session, answers);
 }
 
 /** The agent that works by itself, on no ticket in particular. */
 export async function triageBot(desk: SupportDesk): Promise<Agent> {
-  const session = await desk.guard.session({
-    principal: { id: "svc-triage", roles: ["autonomous-triage"], type: "service" },
-    agent: { id: "triage-bot", harness: "support-desk", version: "2.3.0" },
-  });
+  const session = await desk.guard.session({ principal: TRIAGE, agent: { id: "triage-bot", ...common } });
   return new Agent(desk, session);
 }
 

@@ -4,8 +4,9 @@ import { findDenial } from "hopguard";
 import type { Agent } from "../agent";
 import type { SupportDesk } from "../desk";
 import { isScripted } from "../models";
+import { TIER_1 } from "../people";
 import { TASKS } from "../tasks";
-import { last, refundBot, TIER_1, triageBot, type Chapter } from "./chapter";
+import { last, refundBot, triageBot, type Chapter } from "./chapter";
 
 export const killSwitch: Chapter = {
   title:

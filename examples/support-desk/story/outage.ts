@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { findDenial } from "hopguard";
+import { TIER_1 } from "../people";
 import { TASKS } from "../tasks";
-import { refundBot, TIER_1, type Chapter } from "./chapter";
+import { refundBot, type Chapter } from "./chapter";
 
 export const outage: Chapter = {
   title: "The PDP is killed in the middle of a run, and comes back",

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { isScripted } from "../models";
+import { TIER_1, TIER_2 } from "../people";
 import { TASKS } from "../tasks";
-import { dollars, last, refundBot, TIER_1, TIER_2, type Chapter } from "./chapter";
+import { dollars, last, refundBot, type Chapter } from "./chapter";
 
 export const smallRefund: Chapter = {
   title: "A tier-1 user's refund-bot gives 40 dollars back, on the ticket that it was set to",
@@ -46,11 +47,10 @@ export const confused: Chapter = {
     const before = data.account.balance_cents;
     const agent = await refundBot(desk, TIER_1, "check");
     assert.equal(await agent.open("payments"), undefined);
-    const calls = (): number => payments.requests.filter(({ method }) => method === "tools/call").length;
-    const reached = calls();
+    const reached = payments.toolCalls;
     const from = desk.records.length;
     const answer = await agent.workWithOpenAI("gpt-4o", TASKS.confused);
-    assert.equal(calls(), reached, "no call was to reach payments");
+    assert.equal(payments.toolCalls, reached, "no call was to reach payments");
     assert.equal(data.account.balance_cents, before, "no money was to move");
     const codes = desk.records.slice(from).flatMap(({ code }) => code ?? []);
     if (isScripted)
