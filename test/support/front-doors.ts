@@ -5,10 +5,7 @@ import type { AddressInfo } from "node:net";
 import { NodeStreamableHTTPServerTransport, toNodeHandler } from "@modelcontextprotocol/node";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import { WebStandardStreamableHTTPServerTransport as Web1 } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js";
-import {
-  createMcpHandler,
-  WebStandardStreamableHTTPServerTransport as Web2,
-} from "@modelcontextprotocol/server";
+import * as sdk2 from "@modelcontextprotocol/server";
 import express, { type RequestHandler } from "express";
 import { Hono } from "hono";
 import type { Guard } from "hopguard";
@@ -18,6 +15,7 @@ import { guardMcpServer, type McpRequestContext } from "hopguard/mcp-server";
 import { onTestFinished } from "vitest";
 import { serve } from "../../examples/shared/serve";
 import { eventStore } from "../conformance/servers/event-store";
+import { fixture } from "./fixtures";
 import { lab1, lab2, type Runs } from "./front-lab";
 
 /** What a test chooses of a guarded server. */
@@ -110,7 +108,7 @@ async function listenWeb(fetch: (request: Request) => Promise<Response>): Promis
 
 const webSessions = (
   name: string,
-  Transport: typeof Web1 | typeof Web2,
+  Transport: typeof Web1 | typeof sdk2.WebStandardStreamableHTTPServerTransport,
   lab: typeof lab1 | typeof lab2,
   enableJsonResponse = false,
 ): FrontDoor => ({
@@ -185,10 +183,44 @@ const expressSessions = (
   },
 });
 
+/** All versions of SDK 2 are called alike, so that one serves them, typed by the newest. */
+const webBoth = (name: string, module: unknown): FrontDoor => ({
+  name,
+  hasSessions: false,
+  isModern: true,
+  start: async (guard, choice) => {
+    const sdk = module as typeof sdk2;
+    const runs: Runs = [];
+    const created: object[] = [];
+    const guarded = guardMcpServer(guard, {
+      ...common(choice),
+      ...byRequest(choice),
+      create: () => {
+        const server = lab2(runs, sdk);
+        created.push(server);
+        return server;
+      },
+    });
+    const handler = sdk.createMcpHandler(guarded.create);
+    const url = await listenWeb((request) => {
+      if (request.url.includes("/.well-known/")) return Promise.resolve(guarded.metadata(request));
+      return guarded.handle(request, (passed, context) => handler.fetch(passed, context));
+    });
+    return { url, runs, created };
+  },
+});
+
+const oldest = fixture("oldest-frameworks");
+
 /** The ways that users serve MCP, each of which a guard stands in. */
 export const FRONT_DOORS: readonly FrontDoor[] = [
   webSessions("SDK 1, web-standard, with sessions", Web1, lab1),
-  webSessions("SDK 2, web-standard, with sessions, in JSON", Web2, lab2, true),
+  webSessions(
+    "SDK 2, web-standard, with sessions, in JSON",
+    sdk2.WebStandardStreamableHTTPServerTransport,
+    lab2,
+    true,
+  ),
   expressSessions("SDK 1, Express, with sessions", StreamableHTTPServerTransport, lab1),
   expressSessions("SDK 2, Express, with sessions", NodeStreamableHTTPServerTransport, lab2),
   {
@@ -214,30 +246,8 @@ export const FRONT_DOORS: readonly FrontDoor[] = [
       return { url: await listen(app), runs, created: [] };
     },
   },
-  {
-    name: "SDK 2, web-standard, both revisions",
-    hasSessions: false,
-    isModern: true,
-    start: async (guard, choice) => {
-      const runs: Runs = [];
-      const created: object[] = [];
-      const guarded = guardMcpServer(guard, {
-        ...common(choice),
-        ...byRequest(choice),
-        create: () => {
-          const server = lab2(runs);
-          created.push(server);
-          return server;
-        },
-      });
-      const handler = createMcpHandler(guarded.create);
-      const url = await listenWeb((request) => {
-        if (request.url.includes("/.well-known/")) return Promise.resolve(guarded.metadata(request));
-        return guarded.handle(request, (passed, context) => handler.fetch(passed, context));
-      });
-      return { url, runs, created };
-    },
-  },
+  webBoth("SDK 2, web-standard, both revisions", sdk2),
+  webBoth("SDK 2.0, web-standard, both revisions", oldest("@modelcontextprotocol/server")),
   {
     name: "SDK 2, Hono, both revisions",
     hasSessions: false,
@@ -249,7 +259,7 @@ export const FRONT_DOORS: readonly FrontDoor[] = [
         ...(!choice?.agent && { identify: (c) => identified(c.req.header("x-user")) }),
         create: () => lab2(runs),
       });
-      const handler = createMcpHandler(guarded.create);
+      const handler = sdk2.createMcpHandler(guarded.create);
       const app = new Hono();
       app.use(guarded.metadata);
       app.all("/mcp", guarded.handle, (c) => handler.fetch(c.req.raw, c.var.hopguard));
@@ -267,7 +277,7 @@ export const FRONT_DOORS: readonly FrontDoor[] = [
         ...byExpress(choice),
         create: () => lab2(runs),
       });
-      const handler = toNodeHandler(createMcpHandler(guarded.create));
+      const handler = toNodeHandler(sdk2.createMcpHandler(guarded.create));
       const app = express();
       app.use(guarded.metadata);
       app.all("/mcp", guarded.handle, (req, res) => handler(req, res, req.body));

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { fromJsonSchema, McpServer as McpServer2 } from "@modelcontextprotocol/server";
+import * as sdk2 from "@modelcontextprotocol/server";
 import { McpServer as McpServer1 } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { z } from "zod";
 import { LAB_POLICY } from "./mcp-policy";
@@ -75,9 +75,9 @@ export function lab1(runs: Runs): McpServer1 {
   return server;
 }
 
-/** The same on SDK 2. */
-export function lab2(runs: Runs): McpServer2 {
-  const server = new McpServer2(info, { capabilities: { logging: {} } });
+/** The same on SDK 2, of whatever version. */
+export function lab2(runs: Runs, { fromJsonSchema, McpServer } = sdk2): sdk2.McpServer {
+  const server = new McpServer(info, { capabilities: { logging: {} } });
   const run = (name: string, args?: unknown) => {
     runs.push([name, args]);
     return text(`${name} ran`);

@@ -5,11 +5,12 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createAdaptorServer } from "@hono/node-server";
 import express from "express";
-import { Hono, type Context } from "hono";
+import * as hono from "hono";
 import type { AgentInput, Guard, SessionOptions } from "hopguard";
 import { guardRequests as guardExpress } from "hopguard/express";
 import { guardRequests as guardHono } from "hopguard/hono";
 import { guardRequests as guardHttp, type GuardRequestsOptions } from "hopguard/http";
+import { fixture } from "./fixtures";
 
 /** What every framework's guard is given alike. */
 export type DoorOptions = Omit<GuardRequestsOptions<never>, "agent" | "identify"> & {
@@ -68,6 +69,45 @@ function optionsOf<Source>(
   return { ...rest, identify: (source) => identify(authorizationOf(source) ?? null) };
 }
 
+/** All versions of Express are called alike, so that one serves them, typed by the newest. */
+const expressLine = (line: string, module: unknown): DoorLine => ({
+  line,
+  open: (guard, options, upstream) => {
+    const handled: string[] = [];
+    const app = (module as typeof express)();
+    const given = optionsOf<express.Request>(options, (req) => req.headers.authorization);
+    app.use("/v1", guardExpress(guard, given), async (req, res) => {
+      handled.push(req.originalUrl);
+      const { request } = req.hopguard ?? {};
+      if (!request) throw new Error("The guard has not run.");
+      const answer = await forward(request, upstream);
+      res.status(answer.status);
+      for (const [name, value] of answer.headers) res.setHeader(name, value);
+      if (answer.body) await pipeline(Readable.fromWeb(answer.body as never), res).catch(() => undefined);
+      else res.end();
+    });
+    return listening(createServer(app), handled);
+  },
+});
+
+const honoLine = (line: string, module: unknown): DoorLine => ({
+  line,
+  open: (guard, options, upstream) => {
+    const handled: string[] = [];
+    const app = new (module as typeof hono).Hono();
+    const given = optionsOf<hono.Context>(options, (c) => c.req.header("authorization"));
+    app.use("/v1/*", guardHono(guard, given));
+    app.all("/v1/*", (c) => {
+      handled.push(c.req.path);
+      return forward(c.req.raw, upstream);
+    });
+    return listening(createAdaptorServer({ fetch: app.fetch }) as Server, handled);
+  },
+});
+
+const oldest = fixture("oldest-frameworks");
+
+/** The newest of each framework, and the oldest. */
 export const doorLines: readonly DoorLine[] = [
   {
     line: "hopguard/http",
@@ -83,37 +123,8 @@ export const doorLines: readonly DoorLine[] = [
       return listening(createAdaptorServer({ fetch: app }) as Server, handled);
     },
   },
-  {
-    line: "hopguard/express",
-    open: (guard, options, upstream) => {
-      const handled: string[] = [];
-      const app = express();
-      const given = optionsOf<express.Request>(options, (req) => req.headers.authorization);
-      app.use("/v1", guardExpress(guard, given), async (req, res) => {
-        handled.push(req.originalUrl);
-        const { request } = req.hopguard ?? {};
-        if (!request) throw new Error("The guard has not run.");
-        const answer = await forward(request, upstream);
-        res.status(answer.status);
-        for (const [name, value] of answer.headers) res.setHeader(name, value);
-        if (answer.body) await pipeline(Readable.fromWeb(answer.body as never), res).catch(() => undefined);
-        else res.end();
-      });
-      return listening(createServer(app), handled);
-    },
-  },
-  {
-    line: "hopguard/hono",
-    open: (guard, options, upstream) => {
-      const handled: string[] = [];
-      const app = new Hono();
-      const given = optionsOf<Context>(options, (c) => c.req.header("authorization"));
-      app.use("/v1/*", guardHono(guard, given));
-      app.all("/v1/*", (c) => {
-        handled.push(c.req.path);
-        return forward(c.req.raw, upstream);
-      });
-      return listening(createAdaptorServer({ fetch: app.fetch }) as Server, handled);
-    },
-  },
+  expressLine("hopguard/express", express),
+  expressLine("hopguard/express, on 5.0", oldest("express")),
+  honoLine("hopguard/hono", hono),
+  honoLine("hopguard/hono, on 4.0", oldest("hono")),
 ];
