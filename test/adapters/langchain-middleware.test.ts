@@ -7,7 +7,14 @@ import { cerbos } from "hopguard/cerbos";
 import { guardFetch } from "hopguard/fetch";
 import { guardLangChainTools, HopguardCallbackHandler, hopguardMiddleware } from "hopguard/langchain";
 import { stubPdp } from "hopguard/testing";
-import { createAgent, createMiddleware, modelFallbackMiddleware, toolErrorMiddleware } from "langchain";
+import {
+  createAgent,
+  createMiddleware,
+  llmToolSelectorMiddleware,
+  modelFallbackMiddleware,
+  toolEmulatorMiddleware,
+  toolErrorMiddleware,
+} from "langchain";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import {
@@ -450,6 +457,36 @@ describe("an agent under hopguardMiddleware", () => {
     });
     expect(await denialOf(agent.invoke(USER))).toMatchObject({ hop: { action: "hosted_tools/web_search" } });
     expect(desk.provider.requests).toHaveLength(0);
+  });
+
+  it("denies a tool that runs at the provider and is declared by the model's own settings", async () => {
+    const agent = createAgent({
+      model: desk.model("gpt-4o-mini", { modelKwargs: { tools: [{ type: "web_search" }] } }),
+      tools: [],
+      middleware: [hopguardMiddleware(session, TOOLSET)],
+    });
+    expect(await denialOf(agent.invoke(USER))).toMatchObject({ hop: { action: "hosted_tools/web_search" } });
+    expect(desk.provider.requests).toHaveLength(0);
+  });
+
+  it("leaves models that other middleware calls to a handler of their own", async () => {
+    const { note } = recordedTools();
+    desk.play(calls({ name: "note", arguments: { text: "a" } }));
+    const handler = new HopguardCallbackHandler(session, { ...TOOLSET, toolCalls: "pass" });
+    const large = () => desk.model("gpt-4o", { callbacks: [handler] });
+    const model = desk.model();
+    const others = [
+      llmToolSelectorMiddleware({ model: large() } as never),
+      toolEmulatorMiddleware({ model: large() }),
+    ];
+    for (const other of others) {
+      const middleware = [other as never, hopguardMiddleware(session, TOOLSET)];
+      const denial = await denialOf(createAgent({ model, tools: [note], middleware }).invoke(USER));
+      expect(denial).toMatchObject({ hop: { name: "gpt-4o" } });
+    }
+    expect(desk.provider.requests.map(({ body }) => (body as { model: string }).model)).toEqual([
+      "gpt-4o-mini",
+    ]);
   });
 
   it("decides each call once beside a handler of the same session", async () => {

@@ -150,6 +150,34 @@ describe("guardLangChainTools", () => {
     expect(ran).toEqual([{ amount_cents: 9 }]);
   });
 
+  it("guards them in every way that runnables are run, and in what is made of them", async () => {
+    const ran: unknown[] = [];
+    const refunds = RunnableLambda.from((args: { amount_cents: number }) => ran.push(args));
+    const schema = z.object({ amount_cents: z.number() });
+    const guarded = guard(refunds.asTool({ name: "refund", description: "Refunds.", schema }));
+    const model = RunnableLambda.from((amount_cents: number) => ({ amount_cents }));
+    const read = async (stream: AsyncIterable<unknown> | Promise<AsyncIterable<unknown>>) => {
+      for await (const _ of await stream);
+    };
+    const ways = (amount_cents: number) => {
+      const args = { amount_cents };
+      return [
+        () => guarded.batch([args]),
+        () => read(guarded.stream(args)),
+        () => read(guarded.streamEvents(args, { version: "v2" })),
+        () => guarded.withRetry({ stopAfterAttempt: 1 }).invoke(args),
+        () => guarded.withConfig({ tags: ["desk"] }).invoke(args),
+        () => guarded.withListeners({}).invoke(args),
+        () => model.pipe(guarded).batch([amount_cents]),
+        () => read(model.pipe(guarded).stream(amount_cents)),
+      ];
+    };
+    for (const way of ways(9000)) expect(await denialOf(way())).toMatchObject({ code: "policy_denied" });
+    expect(ran).toEqual([]);
+    for (const way of ways(9)) await way();
+    expect(ran).toEqual(ways(9).map(() => ({ amount_cents: 9 })));
+  });
+
   it("gives a ToolNode results that its model reads, each call's own", async () => {
     const { note, refund, secret, runs } = recordedTools();
     const tools = guardLangChainTools([note, refund, secret], session, TOOLSET);
@@ -258,12 +286,23 @@ describe("guardLangChainTools", () => {
   });
 
   it("knows no tool without the prefix of its server", () => {
-    const origin = mcpToolMap(["pay", "pay__roll"], { additionalToolNamePrefix: "mcp" });
+    const origin = mcpToolMap(["pay", "payroll"], { additionalToolNamePrefix: "mcp" });
     expect(origin("mcp__pay__refund")).toEqual({ server: "pay", tool: "refund" });
-    expect(origin("mcp__pay__roll__list")).toEqual({ server: "pay__roll", tool: "list" });
+    expect(origin("mcp__payroll__list")).toEqual({ server: "payroll", tool: "list" });
+    expect(origin("mcp__pay__roll__list")).toEqual({ server: "pay", tool: "roll__list" });
     expect(origin("pay__refund")).toBeUndefined();
     expect(origin("constructor")).toBeUndefined();
     expect(() => mcpToolMap(["pay-roll"])).toThrow(/mcpToolMap.servers/);
+  });
+
+  it("refuses servers of which one could name its tools like those of the other", () => {
+    for (const servers of [
+      ["pay", "pay__roll"],
+      ["pay__roll", "pay"],
+      ["pay", "pay_"],
+    ])
+      expect(() => mcpToolMap(servers)).toThrow(/mcpToolMap.servers: tools of "pay" may be named like/);
+    expect(mcpToolMap(["pay", "pay"])("pay__refund")).toEqual({ server: "pay", tool: "refund" });
   });
 
   it("refuses what is no tool that runs here", () => {

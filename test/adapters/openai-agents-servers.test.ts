@@ -22,24 +22,20 @@ const amount = {
 let desk: Desk;
 let session: Session;
 let upstream: RunningMcpServer;
-let turns: Turn[];
+let turns: (Turn | (() => Turn))[];
 let asked: TurnRequest[];
+/** What the server lists. */
+let tools: ReturnType<typeof rawTool>[];
 
 beforeAll(async () => {
-  const tools = [
-    rawTool("erase"),
-    rawTool("lookup"),
-    rawTool("read.one"),
-    rawTool("refund", amount),
-    rawTool("unlisted"),
-  ];
   [desk, upstream] = await Promise.all([
     openDesk({
       policies: agentPolicies,
       provider: {
         turn: (request) => {
           asked.push(request);
-          return turns.shift() ?? { text: "Done." };
+          const turn = turns.shift() ?? { text: "Done." };
+          return typeof turn === "function" ? turn() : turn;
         },
       },
     }),
@@ -53,6 +49,13 @@ beforeEach(async () => {
   desk.reset();
   upstream.reset();
   [turns, asked] = [[], []];
+  tools = [
+    rawTool("erase"),
+    rawTool("lookup"),
+    rawTool("read.one"),
+    rawTool("refund", amount),
+    rawTool("unlisted"),
+  ];
   session = await desk.session("analyst");
 });
 
@@ -99,13 +102,32 @@ describe.each(lines)("MCP servers of agents of $line", ({ sdk, OpenAI, adapter: 
   });
 
   it("receive no call that is denied, and the model reads why", async () => {
-    calls(["erase"], ["refund", { amount_cents: 9000 }], ["refund", { amount_cents: "9000" }]);
+    const [large, text, more] = [
+      { amount_cents: 9000 },
+      { amount_cents: "9000" },
+      { amount_cents: 9, to: "DE00" },
+    ];
+    calls(["erase"], ["refund", large], ["refund", text], ["refund", more]);
     await sdk.run(await guarded([server()], { stepUp: "deny" }), "Go on.");
     expect(reached()).toEqual([]);
-    const [erased, tooMuch, untyped] = read();
+    const [erased, tooMuch, untyped, unlisted] = read();
     expect(erased).toContain("nothing is erased here");
     expect(tooMuch).toContain("refund cap exceeded");
     expect(untyped).toContain("arguments_invalid");
+    // The server forbids other members, which the SDK's schema for the model would let pass.
+    expect(unlisted).toContain("arguments_invalid");
+  });
+
+  it("take no arguments that they did not take when they were first listed", async () => {
+    turns.push(() => {
+      tools = tools.map((each) => (each.name === "refund" ? rawTool("refund") : each));
+      return { toolCalls: [{ name: "lookup", arguments: {} }] };
+    });
+    calls(["refund", { amount_cents: 100, to: "DE00 1234" }]);
+    const agent = await guarded([server()]);
+    await sdk.run(agent, "Go on.");
+    expect(reached()).toEqual(["lookup"]);
+    expect(read().at(-1)).toContain("arguments_invalid");
   });
 
   it("interrupt the run for a step-up, and are asked about again", async () => {

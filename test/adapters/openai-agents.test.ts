@@ -187,6 +187,28 @@ describe.each(lines)("guardAgent with $line", ({ sdk, OpenAI, adapter: { guardAg
       expect(denial).toMatchObject({ code: "policy_denied", hop: { action: "tools/call/refund" } });
     });
 
+    it("whose output is typed are denied like others, where the SDK itself would end the run", async () => {
+      const typed = sdk.tool({
+        ...{ name: "refund", description: "refund", parameters: amount },
+        outputSchema: z.object({ ok: z.boolean() }),
+        execute: (args) => ({ ok: ran.push(["refund", args]) > 0 }),
+      });
+      const agent = guarded({ tools: [typed] });
+      calls(call("refund", { amount_cents: 9000 }));
+      const { finalOutput, toolInputGuardrailResults } = await run(agent);
+      expect(finalOutput).toBe("Done.");
+      expect(read()[0]).toMatch(/refund cap exceeded.*Do not retry the same call\./);
+      const [denial] = toolInputGuardrailResults.map(({ output }) => findDenial(output.outputInfo));
+      expect(denial).toMatchObject({ code: "policy_denied", hop: { action: "tools/call/refund" } });
+      expect(ran).toEqual([]);
+      expect(decided().filter((decision) => decision.includes("refund"))).toEqual([
+        "deny tool_desk tools/call/refund",
+      ]);
+      calls(call("refund", { amount_cents: 10 }));
+      await run(agent);
+      expect(ran).toEqual([["refund", { amount_cents: 10 }]]);
+    });
+
     it("that may never be used are not shown, and denied all the same", async () => {
       calls(call("erase"), call("lookup"));
       await run(guarded({ tools: [tool("erase"), lookup()] }));

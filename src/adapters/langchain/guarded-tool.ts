@@ -1,3 +1,4 @@
+import { Runnable } from "@langchain/core/runnables";
 import type { HopguardCallbackHandler } from "./callback-handler";
 import type { Runs } from "./runs";
 import type { ToolCalls } from "./tool-calls";
@@ -61,10 +62,17 @@ export function guardTool<T extends LangChainTool>(tool: T, { calls, runs, neste
     );
   };
   // Of a structured tool, everything else comes to `call`.
-  const guardedTool = derived(tool, isStructured ? { call: guarded } : { invoke: guarded });
+  const guardedTool = derived(tool, isStructured ? { call: guarded } : { ...BY_INVOKE, invoke: guarded });
   guardedFor.set(guardedTool, runs);
   return guardedTool;
 }
+
+/** What a runnable that was made a tool hands past its `invoke` (`stream`, `batch`, `withRetry`, …), as every other runnable has it: by `invoke`. */
+const BY_INVOKE = Object.fromEntries(
+  Object.getOwnPropertyNames(Runnable.prototype)
+    .filter((name) => name !== "constructor" && name !== "getName")
+    .map((name) => [name, Reflect.get(Runnable.prototype, name) as unknown]),
+);
 
 function derived<T extends object>(tool: T, members: Readonly<Record<string, unknown>>): T {
   const own = Object.entries(members).map(([name, value]) => [name, { value }] as const);

@@ -8,7 +8,7 @@ export interface ModelStart {
   readonly params: unknown;
   /** What it tells tracers: `ls_provider`, `ls_model_name`. */
   readonly tracing: unknown;
-  /** The tools, where they are not among the parameters. */
+  /** The tools that are not among the parameters. */
   readonly tools?: readonly unknown[];
   readonly messages: readonly unknown[];
 }
@@ -40,7 +40,8 @@ export function readModelRequest({ params, tracing, tools, messages }: ModelStar
     );
   }
   const { tools: converse } = isJsonObject(toolConfig ?? null) ? (toolConfig as JsonObject) : {};
-  const entries = [tools?.map(jsonOf) ?? declared, converse].flatMap(listOf);
+  // A class may be given declarations of its own, as what runs at the provider, that go out beside an agent's or in their place.
+  const entries = [tools?.map(jsonOf), declared, converse].flatMap(listOf);
   return {
     provider,
     model,

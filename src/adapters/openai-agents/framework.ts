@@ -28,6 +28,9 @@ export interface SdkTool {
 
 export interface FunctionTool extends SdkTool {
   readonly parameters: unknown;
+  readonly strict?: boolean;
+  readonly outputSchema?: unknown;
+  readonly errorFunction?: unknown;
   readonly inputGuardrails?: readonly object[];
   readonly invoke: (context: unknown, input: string, details?: CallDetails) => Promise<unknown>;
   readonly needsApproval: (context: RunContext, args: unknown, callId?: string) => Promise<boolean>;

@@ -1,3 +1,4 @@
+import type { DenyDecision } from "../../core/decision";
 import { AuthorizationDeniedError } from "../../core/errors";
 import { denialForModel } from "../shared/agent-tools/denial-text";
 import { runWatched } from "../shared/run-watched";
@@ -10,30 +11,32 @@ import type { AllowedCall, ToolGate } from "./tool-gate";
  */
 export function guardedTool(tool: FunctionTool, gate: ToolGate, interrupts: boolean): FunctionTool {
   const { invoke: run, needsApproval: asksAnyway } = tool;
+  // A refusal of a tool whose output is typed ends the run, with words of the SDK's own: such a denial is told in the place of the result.
+  const toldAsResult = tool.outputSchema !== undefined && !tool.errorFunction;
   // By the object of the call: its id is the model's, which may give it twice.
-  const allowed = new WeakMap<ToolCallItem, AllowedCall>();
+  const decided = new WeakMap<ToolCallItem, AllowedCall | DenyDecision>();
 
   const guardrail = {
     type: "tool_input",
     name: "hopguard",
     run: async ({ toolCall }: { readonly toolCall: ToolCallItem }) => {
       const decision = await gate.decide(toolCall.arguments);
-      if (decision.effect === "deny") {
-        const { denial } = decision;
-        return {
-          behavior: { type: "rejectContent", message: denialForModel(denial) },
-          outputInfo: { denial },
-        };
-      }
-      allowed.set(toolCall, decision);
-      return { behavior: { type: "allow" } };
+      if (decision.effect === "allow" || toldAsResult) decided.set(toolCall, decision);
+      if (decision.effect === "allow") return { behavior: { type: "allow" } };
+      const { denial } = decision;
+      return {
+        behavior: toldAsResult
+          ? { type: "allow" }
+          : { type: "rejectContent", message: denialForModel(denial) },
+        outputInfo: { denial },
+      };
     },
   };
 
-  const take = (call: ToolCallItem | undefined): AllowedCall | undefined => {
-    const decision = call && allowed.get(call);
+  const take = (call: ToolCallItem | undefined): AllowedCall | DenyDecision | undefined => {
+    const decision = call && decided.get(call);
     // Of one decision comes one call.
-    if (call) allowed.delete(call);
+    if (call) decided.delete(call);
     return decision;
   };
 

@@ -13,11 +13,19 @@ export interface ServerTool {
   readonly tools: AgentTools;
 }
 
+/** A tool as its server lists it. */
+interface ListedTool {
+  readonly name: string;
+  readonly inputSchema?: object;
+}
+
 /** One MCP server of an agent, on the authority of one session. */
 export class GuardedServer {
   /** For the agent's `mcpServers`: opening it is decided first. */
   readonly server: SdkMcpServer;
   readonly #origins = new Map<string, ToolOrigin>();
+  /** By the server's own names. The first counts: one that a server lists later does not widen what its tool takes. */
+  readonly #schemas = new Map<string, object>();
   readonly #tools: AgentTools;
   #isOpen = false;
   #mayBeListed = false;
@@ -68,21 +76,25 @@ export class GuardedServer {
   async list(list: (server: SdkMcpServer) => Promise<readonly SdkTool[]>): Promise<readonly ServerTool[]> {
     if (!(await this.#mayList())) return [];
     const { given } = this;
-    const shown: string[] = [];
+    const shown: ListedTool[] = [];
     const view = overlay(given, {
       // The SDK keeps its lists by the server's name, for all who have one of that name.
       cacheToolsList: false,
       // It asks for one tool after the other, in their order, which the tools that it makes of them keep.
-      toolFilter: async (context: unknown, tool: { readonly name: string }) => {
+      toolFilter: async (context: unknown, tool: ListedTool) => {
         const passes = await passesFilter(given.toolFilter, context, tool);
-        if (passes) shown.push(tool.name);
+        if (passes) shown.push(tool);
         return passes;
       },
     });
     const listed = (await list(view)) as readonly FunctionTool[];
     if (listed.length !== shown.length) throw new Error(`the tools of ${this.name} cannot be told apart`);
     return listed.map((tool, index) => {
-      this.#origins.set(tool.name, { server: this.name, tool: shown[index] ?? tool.name });
+      const { name, inputSchema = {} }: ListedTool = shown[index] ?? tool;
+      // The SDK's own admits members that the server's does not, unless it is made strict.
+      const schema = this.#schemas.get(name) ?? (tool.strict ? (tool.parameters as object) : inputSchema);
+      this.#schemas.set(name, schema);
+      this.#origins.set(tool.name, { server: this.name, tool: name, schema });
       return { tool, tools: this.#tools };
     });
   }
