@@ -1,8 +1,8 @@
-import { errors, jwtVerify, type JWTVerifyOptions } from "jose";
+import { decodeProtectedHeader, errors, jwtVerify, type JWTVerifyOptions } from "jose";
 import type { JsonObject, JsonValue } from "../index";
 import type { KeySet, PublishedKeys } from "./key-set";
 
-/** A key that is not there may have been published since. */
+/** A key that is not there may have been published since; a token that does not name its key may be of that one. */
 export async function verifySignature(
   token: string,
   keySet: KeySet,
@@ -13,12 +13,19 @@ export async function verifySignature(
     await jwtVerify(token, keys.find, options);
     return keys;
   } catch (error) {
-    if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+    if (!isOfUnknownKey(error, token)) throw error;
     const others = await keySet.otherThan(keys);
     if (!others) throw error;
     await jwtVerify(token, others.find, options);
     return others;
   }
+}
+
+function isOfUnknownKey(error: unknown, token: string): boolean {
+  if (error instanceof errors.JWKSNoMatchingKey) return true;
+  return (
+    error instanceof errors.JWSSignatureVerificationFailed && decodeProtectedHeader(token).kid === undefined
+  );
 }
 
 /** Keys, and addresses of keys, that a token brings along: whoever made it up can make them up, too. */

@@ -378,6 +378,67 @@ describe("guardRequests of hopguard/express", () => {
     });
   });
 
+  describe("behind another guard", () => {
+    const ticket = { kind: "ticket", id: "T-2", action: "read", attr: { team: "legal" } };
+    const twice = (handler: RequestHandler): Promise<Door> =>
+      serving((app) => app.use("/v1", guarded(), guarded(), handler));
+
+    it("denies in one answer that the caller can read", async () => {
+      let ran = 0;
+      const door = await serving((app) =>
+        app.use(
+          "/v1",
+          guarded(),
+          authorize(guard, () => ticket, { identify }),
+          (_req, res) => {
+            ran++;
+            res.json({});
+          },
+        ),
+      );
+      const denied = await ask(door, CHAT, { json: hello });
+      expect(denied.status).toBe(403);
+      expect(denied.headers.get("content-type")).toBe("application/problem+json");
+      expect(findDenial(await denied.json())).toMatchObject({
+        code: "policy_denied",
+        hop: { kind: "ticket" },
+      });
+      expect(ran).toBe(0);
+    });
+
+    it("passes the handler's answer through both, whole and in pieces", async () => {
+      const door = await twice((req, res) => {
+        if (req.method === "GET") {
+          res.json({ data: [{ id: "gpt-4o-mini" }, { id: "gpt-4o" }] });
+          return;
+        }
+        res.status(201).set("content-type", "text/event-stream").flushHeaders();
+        Readable.from(["data: one\n\n", "data: two\n\n"]).pipe(res);
+      });
+      const streamed = await ask(door, CHAT, { json: hello });
+      expect(streamed.status).toBe(201);
+      expect(await streamed.text()).toBe("data: one\n\ndata: two\n\n");
+      expect(await (await ask(door, "/v1/models")).json()).toEqual({ data: [{ id: "gpt-4o-mini" }] });
+      const denied = await ask(door, CHAT, { json: { ...hello, model: "gpt-4o" } });
+      expect(findDenial(await denied.json())).toMatchObject({ code: "policy_denied" });
+    });
+
+    it("holds a handler back, too, that writes faster than the caller reads", async () => {
+      let written = 0;
+      const door = await twice((_req, res) => {
+        const block = Buffer.alloc(65_536);
+        const blocks = Array.from({ length: 1_000 }).map(() => block);
+        Readable.from(blocks)
+          .on("data", () => (written += block.length))
+          .pipe(res);
+      });
+      const response = await ask(door, CHAT, { json: hello });
+      await sleep(300);
+      expect(written).toBeLessThan(30_000_000);
+      expect((await response.arrayBuffer()).byteLength).toBe(65_536_000);
+    });
+  });
+
   it("leaves on a denial what was set before it, for pages of other origins", async () => {
     const door = await serving((app) => {
       app.use((_req, res, next) => {

@@ -19,6 +19,10 @@ const ticketPolicy = {
       ...{ actions: ["read"], effect: "EFFECT_ALLOW" as const, roles: ["analyst"] },
       condition: { match: { expr: 'R.attr.team == "support"' } },
     },
+    {
+      ...{ actions: ["read"], effect: "EFFECT_ALLOW" as const, roles: ["once"] },
+      condition: { match: { expr: '!("read" in R.attr.context.session.calls)' } },
+    },
   ],
 };
 
@@ -168,6 +172,17 @@ describe("guardRequests of hopguard/hono", () => {
     expect(await response.json()).toEqual({ object: "list", data: [{ id: "gpt-4o-mini" }] });
   });
 
+  it("takes off a list what caches go by: it is this caller's, and as policies are now", async () => {
+    const app = new Hono();
+    app.use("/v1/*", guarded());
+    const ofAll = { etag: '"all"', "last-modified": new Date().toUTCString(), "cache-control": "public" };
+    app.get("/v1/models", (c) => c.json({ data: [{ id: "gpt-4o" }] }, 200, { ...ofAll, "x-kind": "kept" }));
+    const { headers } = await ask(app, "/v1/models");
+    expect(headers.get("cache-control")).toBe("private, no-store");
+    expect([headers.get("etag"), headers.get("last-modified")]).toEqual([null, null]);
+    expect(headers.get("x-kind")).toBe("kept");
+  });
+
   it("leaves on a denial what lets pages of another origin read it", async () => {
     const app = new Hono();
     app.use(cors({ origin: "https://app.example" }));
@@ -261,6 +276,26 @@ describe("authorize of hopguard/hono", () => {
     expect(nobody.status).toBe(401);
     expect(nobody.headers.get("www-authenticate")).toBe('Bearer realm="hopguard"');
     expect(handled).toBe(1);
+  });
+
+  it.each([
+    ["a redirect", "GET", 303],
+    ["the head alone, which is all that Hono sends of it", "HEAD", 200],
+  ])("counts a call as done that is answered with %s", async (_, method, status) => {
+    const app = new Hono();
+    const once = () => ({
+      id: `once-${status}`,
+      principal: { id: "ada", roles: ["once"] },
+      agent: { id: "web" },
+    });
+    app.get("/tickets/:id", authorize(guard, ticket, { identify: once }), (c) => {
+      const failing = Number(c.req.query("status"));
+      return failing ? c.body(null, failing as 500) : new Response("read", { status });
+    });
+    const statuses: number[] = [];
+    for (const path of ["/tickets/T-1?status=500", "/tickets/T-1", "/tickets/T-1"])
+      statuses.push((await app.request(path, { method })).status);
+    expect(statuses).toEqual([500, status, 403]);
   });
 
   it("ends a response when authority is withdrawn", async () => {

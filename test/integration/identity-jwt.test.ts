@@ -218,6 +218,26 @@ describe("keys at an address", () => {
     await expect(at(two.url).verify(token)).rejects.toThrow(/multiple matching keys/);
   });
 
+  it("may be changed for others, although tokens name none of them", async () => {
+    const clock = movableClock();
+    let kid: Kid = "es-1";
+    const { url, asked } = await publish(async () => Response.json(await signer.jwks([kid])));
+    const identity = at(url, { clock });
+    const named = (by: Kid): string => signer.signRaw({ alg: "ES256" }, goodClaims(), by);
+    await identity.verify(named("es-1"));
+    kid = "foreign-1";
+    // Whoever sends tokens with invented signatures causes one load per cool-down, too.
+    await expect(identity.verify(named("foreign-1"))).rejects.toThrow(/signature/);
+    expect(asked).toHaveLength(1);
+    clock.advance(30_000);
+    expect(await identity.verify(named("foreign-1"))).toMatchObject({ principal: { id: "clerk-1" } });
+    await expect(identity.verify(named("es-1"))).rejects.toThrow(/signature/);
+    await expect(
+      identity.verify(signer.signRaw({ alg: "ES256", kid: "foreign-1" }, goodClaims(), "es-1")),
+    ).rejects.toThrow(/signature/);
+    expect(asked).toHaveLength(2);
+  });
+
   it.each<[string, () => Response | Promise<Response>, RegExp]>([
     ["lead elsewhere", () => Response.redirect("http://127.0.0.1:9/"), /answered 302/],
     ["are no JSON", () => new Response("<html>"), /not JSON/],

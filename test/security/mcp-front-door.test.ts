@@ -442,6 +442,48 @@ describe("a bearer token", () => {
     },
   );
 
+  it("is what its own request is decided by, whatever another one brings to the session meanwhile", async () => {
+    const runs: Runs = [];
+    let answerList: (() => void) | undefined;
+    const create = () => {
+      const lab = lab2(runs);
+      lab.server.setRequestHandler("tools/list", async () => {
+        await new Promise<void>((resolve) => (answerList = resolve));
+        const amount = { type: "number" };
+        return { tools: [{ name: "spend", inputSchema: { type: "object", properties: { amount } } }] };
+      });
+      return lab;
+    };
+    const guarded = guardMcpServer(guard, { ...choice, server: "lab", create });
+    const transport = new WebStandardStreamableHTTPServerTransport({
+      sessionIdGenerator: randomUUID,
+      enableJsonResponse: true,
+    });
+    await guarded.connect(create(), transport);
+    const send = (bearer: string, body: object): Promise<Response> => {
+      const id = transport.sessionId;
+      const headers = { ...bearing(bearer), ...(id !== undefined && { "mcp-session-id": id }) };
+      const request = new Request(RESOURCE, { method: "POST", headers, body: JSON.stringify(body) });
+      return guarded.handle(request, (passed, context) => transport.handleRequest(passed, context));
+    };
+    const limited = await token("noor", {
+      authorization_details: [{ type: "mcp_lab", actions: ["tools/call/echo"] }],
+    });
+    await send(limited, INITIALIZE);
+
+    // The guard has to learn what the tool's arguments are: while it waits, the same user comes with a token for everything.
+    const refused = send(limited, call("spend", { amount: 2 }, 1));
+    await expect.poll(() => answerList).toBeDefined();
+    await send(await token("noor"), { jsonrpc: "2.0", id: 2, method: "ping" });
+    answerList?.();
+    expect(findDenial((await messageOf(await refused)).result)).toMatchObject({ code: "delegation_invalid" });
+    expect(runs).toEqual([]);
+    expect(await messageOf(await send(await token("noor"), call("spend", { amount: 3 }, 3)))).toHaveProperty(
+      "result",
+    );
+    expect(runs).toEqual([["spend", { amount: 3 }]]);
+  });
+
   it("is asked for by metadata that anybody may read, at its own place and no other", async () => {
     const guarded = guardMcpServer(guard, {
       ...choice,

@@ -18,6 +18,16 @@ const EMPTY: ReadonlySet<number> = new Set([204, 205, 304]);
 /** Bytes that a handler may be ahead of whoever asked, as in Node. */
 const AHEAD = 16_384;
 
+/** The captures of one response, because guards may stand behind one another. The first is next to the socket. */
+interface Captures {
+  count: number;
+  /** This one and those behind it let everything through at the moment. */
+  passing: number;
+  /** Whether what the newest writes to takes no more for now: the socket, or the capture before it. */
+  isHeld: () => boolean;
+}
+const captures = new WeakMap<ServerResponse, Captures>();
+
 /**
  * Holds back what is written to a response from now on. The headers and the status stay where they are, for whoever looks at them.
  *
@@ -26,21 +36,28 @@ const AHEAD = 16_384;
 export function captureResponse(res: ServerResponse): CapturedResponse {
   const { method } = res.req;
   const before = { ...res.getHeaders() };
-  let passes = false;
+  const all = captures.get(res) ?? { count: 0, passing: Infinity, isHeld: () => res.writableNeedDrain };
+  captures.set(res, all);
+  const { isHeld } = all;
+  const own = all.count++;
+  let isReleased = false;
+  const passes = (): boolean => isReleased || own >= all.passing;
   let writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
   let begun = false;
   let ended = false;
   let answer!: (response: Response) => void;
   const answered = new Promise<Response>((resolve) => (answer = resolve));
 
-  /** Node's own methods call one another by the names that are taken here. */
+  all.isHeld = () => (writer?.desiredSize ?? 1) <= 0 || isHeld();
+
+  /** Node's own methods call one another by the names that are taken here, and behind this capture. */
   const through = <T>(act: () => T): T => {
-    const passed = passes;
-    passes = true;
+    const { passing } = all;
+    all.passing = Math.min(passing, own);
     try {
       return act();
     } finally {
-      passes = passed;
+      all.passing = passing;
     }
   };
   /** Answers with the way past the capture. */
@@ -51,7 +68,7 @@ export function captureResponse(res: ServerResponse): CapturedResponse {
     // What runs before the guard may have its own in its place.
     const real = Reflect.get(res, name) as (...args: unknown[]) => unknown;
     const either = (...args: unknown[]): unknown =>
-      passes ? Reflect.apply(real, res, args) : captured(...args);
+      passes() ? Reflect.apply(real, res, args) : captured(...args);
     Object.defineProperty(res, name, { value: either, writable: true, configurable: true });
     return (...args) => through(() => Reflect.apply(real, res, args));
   };
@@ -118,17 +135,17 @@ export function captureResponse(res: ServerResponse): CapturedResponse {
     writer?.close().catch(() => undefined);
     return res;
   });
-  let header: unknown = null;
-  const prototype = Object.getPrototypeOf(res) as object;
+  const header = beneath(res, "_header");
+  const writableEnded = beneath(res, "writableEnded");
   Object.defineProperties(res, {
     // By which Node, and middleware that packs responses, know that the head is written: `headersSent` says it, and `setHeader` throws.
     _header: {
-      get: () => header ?? (begun && !passes ? "captured" : null),
-      set: (written: unknown) => (header = written),
+      get: () => header.get() ?? (begun && !passes() ? "captured" : null),
+      set: header.set,
       configurable: true,
     },
     writableEnded: {
-      get: () => (!passes && ended) || (Reflect.get(prototype, "writableEnded", res) as boolean),
+      get: () => (!passes() && ended) || writableEnded.get(),
       configurable: true,
     },
   });
@@ -153,7 +170,7 @@ export function captureResponse(res: ServerResponse): CapturedResponse {
   return {
     answer: answered,
     release: () => {
-      passes = true;
+      isReleased = true;
     },
     send: async (response, isAnswer) => {
       const { body, headers } = response;
@@ -174,7 +191,7 @@ export function captureResponse(res: ServerResponse): CapturedResponse {
       for await (const part of body) {
         // Other middleware, in front of the socket, expects Node's own bytes.
         write(Buffer.from(part.buffer, part.byteOffset, part.byteLength));
-        if (res.writableNeedDrain) await drained(res);
+        if (isHeld()) await drained(res, isHeld);
         if (res.destroyed) return;
       }
       end();
@@ -182,9 +199,26 @@ export function captureResponse(res: ServerResponse): CapturedResponse {
   };
 }
 
+/** A property as it would be without the capture: Node's own, or as the capture before it has it. */
+function beneath(
+  res: ServerResponse,
+  name: "_header" | "writableEnded",
+): { readonly get: () => unknown; readonly set: (value: unknown) => void } {
+  const own = Object.getOwnPropertyDescriptor(res, name);
+  const inherited = Object.getPrototypeOf(res) as object;
+  let value: unknown = own?.value;
+  return {
+    get: () => (own ? (own.get ? own.get.call(res) : value) : Reflect.get(inherited, name, res)) as unknown,
+    set: (given) => {
+      if (own?.set) own.set.call(res, given);
+      else value = given;
+    },
+  };
+}
+
 /** Resolves when more can be written, or the connection has gone. */
-async function drained(res: ServerResponse): Promise<void> {
-  while (res.writableNeedDrain) {
+async function drained(res: ServerResponse, isHeld: () => boolean): Promise<void> {
+  while (isHeld() && !res.destroyed) {
     await new Promise<void>((resolve) => {
       const over = (): void => {
         res.off("drain", over).off("close", over);

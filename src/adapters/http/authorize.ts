@@ -1,5 +1,5 @@
 import type { Guard } from "../../index";
-import { CallUnderWay } from "../shared/model-api/followed-response";
+import { CallUnderWay, headOf } from "../shared/model-api/followed-response";
 import { authorizer, problem, type Authorized, type AuthorizeOptions, type HopOf } from "./authorizer";
 import type { RequestGuard } from "./request-guard";
 import { untilAborted } from "./until-aborted";
@@ -27,12 +27,13 @@ export function authorize(
 /** The handler's answer, which ends when authority is withdrawn. */
 export async function answerUnder(
   { decision }: Extract<Authorized, { readonly session: unknown }>,
-  { headers, signal }: Request,
+  { method, headers, signal }: Request,
   answer: () => Promise<Response>,
 ): Promise<Response> {
   const underWay = new CallUnderWay(decision, signal);
   try {
-    return underWay.follow(await untilAborted(answer, underWay.signal), { isOfModel: false });
+    const response = await untilAborted(answer, underWay.signal);
+    return underWay.follow(method === "HEAD" ? headOf(response) : response, { isOfModel: false });
   } catch (error) {
     underWay.failed();
     if (underWay.denial) return problem(underWay.denial, headers);

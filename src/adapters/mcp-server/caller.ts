@@ -28,9 +28,24 @@ export class Caller {
     return JSON.stringify([principal.id, auth.issuer ?? null, agent, delegation ?? null]);
   }
 
+  get newest(): Tokens {
+    return { ...this.tokens };
+  }
+
   /** The bearer token, where there is one. */
   get token(): string {
     return typeof this.tokens.subject === "string" ? this.tokens.subject : "";
+  }
+
+  /** Has the session asked with the tokens of one request, which it reads within the call: another request may have brought others since. */
+  askWith<T>(tokens: Tokens, ask: (session: Session) => T): T {
+    const newest = this.newest;
+    Object.assign(this.tokens, tokens);
+    try {
+      return ask(this.session);
+    } finally {
+      Object.assign(this.tokens, newest);
+    }
   }
 
   /**

@@ -76,8 +76,8 @@ export class McpFrontDoor<Source> {
 
   async #post(incoming: IncomingRequest<Source>, caller: Caller): Promise<Admission | Response> {
     const message = await readIncoming(incoming, this.settings.limits);
-    const link = (await this.#linkOf(incoming.headers, caller)) ?? this.#link(caller);
-    const exchange = await link.decide(message, incoming);
+    const link = this.#linkOf(incoming.headers, caller) ?? this.#link(caller);
+    const exchange = await link.decide(message, incoming, await link.renew(caller));
     const { outcome } = exchange;
     if (outcome.kind === "passed") {
       return this.#admission(incoming, caller, link, {
@@ -99,17 +99,18 @@ export class McpFrontDoor<Source> {
 
   /** Requests without a message: the stream of what the server says of its own accord, what is left of a stream, and the end of the session. */
   async #bare(incoming: IncomingRequest<Source>, caller: Caller): Promise<Admission> {
-    const link = await this.#linkOf(incoming.headers, caller);
-    const { session, guard } = link ?? this.#link(caller);
-    const { opening } = guard;
+    const link = this.#linkOf(incoming.headers, caller);
+    const asked = link ?? this.#link(caller);
+    const sender = await asked.renew(caller);
+    const { opening } = asked.guard;
     if (incoming.method === "DELETE") {
       return this.#admission(incoming, caller, link, { finish: (isDone) => isDone && this.#forget(link) });
     }
-    const decision = await session.authorize(opening, { signal: incoming.signal });
+    const decision = await sender((session) => session.authorize(opening, { signal: incoming.signal }));
     decision.settle("done");
     link?.guard.listen();
     const ending = new AbortController();
-    const stop = session.watch(opening, () => ending.abort());
+    const stop = asked.session.watch(opening, () => ending.abort());
     return this.#admission(incoming, caller, link, {
       ...{ ending: ending.signal, finish: stop, decision },
     });
@@ -135,12 +136,11 @@ export class McpFrontDoor<Source> {
   }
 
   /** The link of the session that a request names. @throws {McpProblem} where it is none of the caller's. */
-  async #linkOf(headers: Headers, caller: Caller): Promise<Link | undefined> {
+  #linkOf(headers: Headers, caller: Caller): Link | undefined {
     const id = headers.get("mcp-session-id");
     if (id === null) return undefined;
     const link = this.#links.get(id);
     if (!link?.isOf(caller)) throw new McpProblem(404, CODES.noSession, "Session not found");
-    await link.renew(caller);
     return link;
   }
 

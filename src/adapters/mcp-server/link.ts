@@ -4,6 +4,7 @@ import type { IncomingRequest } from "../http/front-door";
 import { isRequest, isResponse, type RequestId } from "../mcp/json-rpc";
 import { MessageGuard, type Surroundings } from "../mcp/message-guard";
 import type { Settings } from "../mcp/options";
+import type { AsSender } from "../mcp/server-policy";
 import type { SendOptions } from "../mcp/transport";
 import type { JointAllow } from "../shared/joint-decision";
 import type { Caller } from "./caller";
@@ -64,18 +65,28 @@ export class Link {
     return this.#caller.key === key;
   }
 
-  /** The same caller has come again: with a newer token, or as somebody of whom other things are known now. */
-  async renew(caller: Caller): Promise<void> {
-    this.#caller = await this.#caller.renewedBy(caller);
+  /**
+   * The same caller has come again: with a newer token, or as somebody of whom other things are known now. Resolves to what has the session asked as it is for
+   * this very request, whoever comes while it waits.
+   */
+  async renew(caller: Caller): Promise<AsSender> {
+    const tokens = caller.newest;
+    const renewed = (this.#caller = await this.#caller.renewedBy(caller));
+    return (ask) => renewed.askWith(tokens, ask);
   }
 
   /** Decides a message. @throws {AuthorizationDeniedError} for what cannot be answered. */
-  async decide(message: JsonValue, { headers, signal }: IncomingMessage): Promise<Exchange> {
+  async decide(
+    message: JsonValue,
+    { headers, signal }: IncomingMessage,
+    sender: AsSender,
+  ): Promise<Exchange> {
     const exchange = new Exchange(signal);
     const revision = headers.get("mcp-protocol-version") ?? undefined;
     const isNew = isRequest(message) && !this.guard.isUnderWay(message.id);
     if (isNew) this.#waiting.set(message.id, exchange);
-    const answer = await take(this.guard, message, exchange.options, revision).catch((error: unknown) => {
+    const taken = take(this.guard, message, exchange.options, revision, sender);
+    const answer = await taken.catch((error: unknown) => {
       if (isNew) this.#waiting.delete(message.id);
       throw error;
     });

@@ -5,6 +5,7 @@ import { isNotification, isRequest, type JsonRpcResponse } from "../mcp/json-rpc
 import type { MessageGuard } from "../mcp/message-guard";
 import { CLIENT_NOTIFICATIONS } from "../mcp/methods";
 import { unsupported } from "../mcp/question";
+import type { AsSender } from "../mcp/server-policy";
 import type { SendOptions } from "../mcp/transport";
 import { isMethod, methodNotFound } from "./revisions";
 
@@ -18,6 +19,7 @@ export async function take(
   message: JsonValue,
   options: SendOptions,
   revisionHeader?: string,
+  sender?: AsSender,
 ): Promise<JsonRpcResponse | undefined> {
   if (isRequest(message) && !isMethod(message, revisionHeader)) {
     const { method } = message;
@@ -28,7 +30,7 @@ export async function take(
     throw await guard.denied(unsupported(message.method, "The guard does not know this notification."));
   }
   try {
-    await guard.fromClient(message, options);
+    await guard.fromClient(message, options, sender);
     return undefined;
   } catch (error) {
     if (!isRequest(message) || !AuthorizationDeniedError.isInstance(error)) throw error;

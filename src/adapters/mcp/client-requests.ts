@@ -18,7 +18,7 @@ import { unsupported } from "./question";
 import type { Knowledge } from "./questions";
 import type { Resumptions } from "./resumptions";
 import { reviewResult } from "./results";
-import type { ServerPolicy } from "./server-policy";
+import type { AsSender, ServerPolicy } from "./server-policy";
 import type { Catalogue } from "./tool-catalogue";
 import type { SendOptions } from "./transport";
 import type { Wire } from "./wire";
@@ -30,6 +30,8 @@ interface Allowed extends JointAllow {
 
 interface Asked {
   readonly request: JsonRpcRequest;
+  /** Asked for whoever sent the request, also when that takes its time. */
+  readonly policy: ServerPolicy;
   /** Ends its check when the client gives up. */
   readonly controller: AbortController;
   state: "checking" | "sent" | "answered";
@@ -52,20 +54,19 @@ export class ClientRequests {
   ) {}
 
   /** Sends what is allowed, and answers by itself what is not. The check begins before the first `await`. */
-  async send(request: JsonRpcRequest, options: SendOptions): Promise<void> {
+  async send(request: JsonRpcRequest, options: SendOptions, sender?: AsSender): Promise<void> {
     const { id, method } = request;
+    const policy = sender ? this.policy.of(sender) : this.policy;
     if (this.#asked.has(id)) {
       // Its answer would be reviewed as the answer to the first.
-      const denial = await this.policy.deny(
-        unsupported(method, "A request of this id is under way already."),
-      );
+      const denial = await policy.deny(unsupported(method, "A request of this id is under way already."));
       throw new AuthorizationDeniedError(denial);
     }
-    const asked: Asked = { request, controller: new AbortController(), state: "checking" };
+    const asked: Asked = { request, policy, controller: new AbortController(), state: "checking" };
     this.#asked.set(id, asked);
     options.requestSignal?.addEventListener("abort", () => this.#forget(asked), { once: true });
 
-    const decision = await this.#decide(request, options, asked.controller.signal);
+    const decision = await this.#decide(asked, options);
     // Who has given up waits for no answer.
     if (!this.#isCurrent(asked) || options.requestSignal?.aborted) {
       if (decision?.effect === "allow") decision.settle("failed");
@@ -120,13 +121,12 @@ export class ClientRequests {
   }
 
   async #decide(
-    request: JsonRpcRequest,
+    { request, policy, controller: { signal } }: Asked,
     options: SendOptions,
-    signal: AbortSignal,
   ): Promise<Allowed | DenyDecision | undefined> {
     if (options.resumptionToken !== undefined && !(await this.resumptions.allow(request, options))) {
       const reason = "This stream was not begun by the same request of this session.";
-      return this.policy.checkAll([unsupported(request.method, reason)], signal);
+      return policy.checkAll([unsupported(request.method, reason)], signal);
     }
     const rule = CLIENT_REQUESTS.get(request.method);
     if (rule === "pass") return undefined;
@@ -134,16 +134,17 @@ export class ClientRequests {
       ? rule(request, this.knowledge)
       : [unsupported(request.method, "The guard does not know this method.")];
     // Without a pause where nothing has to be asked of the server, so that calls made together are checked together.
-    const decision = await this.policy.checkAll(
+    const decision = await policy.checkAll(
       questions instanceof Promise ? await questions : questions,
       signal,
     );
     if (decision?.effect !== "allow" || request.method !== "tools/call") return decision;
-    return this.audience === undefined ? decision : this.#signed(request, decision, this.audience);
+    return this.audience === undefined ? decision : this.#signed(request, policy, decision, this.audience);
   }
 
   async #signed(
     { method }: JsonRpcRequest,
+    policy: ServerPolicy,
     decision: JointAllow,
     audience: string,
   ): Promise<Allowed | DenyDecision | undefined> {
@@ -152,17 +153,17 @@ export class ClientRequests {
     } catch (error) {
       decision.settle("failed");
       this.wire.report(error);
-      return this.policy.checkAll([unsupported(method, "The call could not be asserted to the server.")]);
+      return policy.checkAll([unsupported(method, "The call could not be asserted to the server.")]);
     }
   }
 
   /** Without a pause where nothing has to be asked, so that answers and notifications keep their order. */
   async #answer(asked: Asked, response: JsonRpcResponse, extra: unknown): Promise<void> {
-    const { request } = asked;
+    const { request, policy } = asked;
     let answer = response;
     let isDone = isSuccess(response);
     try {
-      const { policy, catalogue, knowledge } = this;
+      const { catalogue, knowledge } = this;
       const review = { policy, catalogue, knowledge, signal: asked.controller.signal };
       const reviewed = isJsonObject(response.result)
         ? reviewResult(request, response.result, review)
@@ -171,7 +172,7 @@ export class ClientRequests {
       if (result) answer = { ...response, result };
     } catch (error) {
       isDone = false;
-      answer = denialAnswer(request, await this.#denialFor(request, error));
+      answer = denialAnswer(request, await this.#denialFor(asked, error));
     }
     if (!this.#isCurrent(asked)) return;
     asked.allowed?.settle(isDone ? "done" : "failed");
@@ -195,9 +196,9 @@ export class ClientRequests {
     return withdrawal.signal;
   }
 
-  async #denialFor({ method }: JsonRpcRequest, error: unknown): Promise<Denial> {
+  async #denialFor({ request, policy }: Asked, error: unknown): Promise<Denial> {
     if (AuthorizationDeniedError.isInstance(error)) return error.denial;
-    return this.policy.deny(unsupported(method, "The server's answer could not be read."));
+    return policy.deny(unsupported(request.method, "The server's answer could not be read."));
   }
 
   #isCurrent(asked: Asked): boolean {

@@ -9,7 +9,7 @@ import { OwnRequests } from "./own-requests";
 import { unsupported, type Refused } from "./question";
 import type { Knowledge } from "./questions";
 import type { ServerMemory } from "./server-memory";
-import { ServerPolicy } from "./server-policy";
+import { ServerPolicy, type AsSender } from "./server-policy";
 import { ServerRequests } from "./server-requests";
 import { ToolCalls } from "./tool-calls";
 import type { Catalogue } from "./tool-catalogue";
@@ -60,7 +60,7 @@ export class MessageGuard {
     this.opening = { kind: `mcp_${server}`, action: "initialize", attr: { transport } };
     this.#session = session;
     this.#ends = ends;
-    this.#policy = new ServerPolicy(session, server, Object.fromEntries(settings.effects));
+    this.#policy = new ServerPolicy((ask) => ask(session()), server, Object.fromEntries(settings.effects));
     this.#catalogue = catalogue;
     this.#own = new OwnRequests((request) => ends.toServer(request));
     const ask = (params: JsonObject): Promise<JsonObject> => this.#own.ask("tools/list", params);
@@ -97,10 +97,11 @@ export class MessageGuard {
    * Takes a message of the client's, which was read once, and passes it on if the policy allows it. A request that it does not allow is
    * answered in the server's place; a notification is dropped and reported.
    *
+   * @param sender - Whom a request is decided for, where that is not the same for all messages.
    * @throws {AuthorizationDeniedError} for what cannot be answered, because it cannot be read.
    */
-  async fromClient(message: JsonValue, options: SendOptions): Promise<void> {
-    if (isRequest(message)) return this.#fromClient.send(message, options);
+  async fromClient(message: JsonValue, options: SendOptions, sender?: AsSender): Promise<void> {
+    if (isRequest(message)) return this.#fromClient.send(message, options, sender);
     if (options.resumptionToken !== undefined) {
       throw await this.denied(unsupported("unknown", "Only the request that began a stream can resume it."));
     }

@@ -3,23 +3,29 @@ import type { Denial, DenyDecision, Session, ToolEffect, VisibilityByName } from
 import { checkTogether, type JointAllow, type JointQuestion } from "../shared/joint-decision";
 import type { Question, Refused } from "./question";
 
+/** Has the session asked, within the call, as it is for whoever sent a message. */
+export type AsSender = <T>(ask: (session: Session) => T) => T;
+
 /** The policy of one server, asked on behalf of one session. */
 export class ServerPolicy {
   constructor(
-    private readonly session: () => Session,
+    private readonly as: AsSender,
     private readonly server: string,
     private readonly effects: Readonly<Record<string, ToolEffect>>,
   ) {}
+
+  /** The same policy, asked on behalf of the sender of one message. */
+  of(sender: AsSender): ServerPolicy {
+    return new ServerPolicy(sender, this.server, this.effects);
+  }
 
   /** Decides several that stand or fall together. `undefined`: there was nothing to ask. */
   checkAll(
     questions: readonly Question[],
     signal?: AbortSignal,
   ): Promise<JointAllow | DenyDecision | undefined> {
-    return checkTogether(
-      this.session(),
-      questions.map((question) => this.#jointQuestion(question, signal)),
-    );
+    const joint = questions.map((question) => this.#jointQuestion(question, signal));
+    return this.as((session) => checkTogether(session, joint));
   }
 
   /** @throws {AuthorizationDeniedError} for the first denial. */
@@ -32,7 +38,7 @@ export class ServerPolicy {
   /** The denial of what needs no asking. It is recorded like any other. */
   async deny(question: Refused): Promise<Denial> {
     const { hop, options } = this.#jointQuestion(question);
-    const decision = await this.session().check(hop, options);
+    const decision = await this.as((session) => session.check(hop, options));
     if (decision.effect === "allow") throw new Error("A hop was allowed that is to be refused.");
     return decision.denial;
   }
@@ -43,7 +49,8 @@ export class ServerPolicy {
     names: readonly string[],
     signal: AbortSignal,
   ): Promise<VisibilityByName> {
-    return this.session().visible({ server: this.server, list }, names, { signal, effects: this.effects });
+    const options = { signal, effects: this.effects };
+    return this.as((session) => session.visible({ server: this.server, list }, names, options));
   }
 
   #jointQuestion(

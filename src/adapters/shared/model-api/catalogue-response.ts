@@ -2,6 +2,11 @@ import type { JsonObject } from "../../../core/json";
 import { isModelId } from "../../../core/names";
 import type { Session } from "../../../core/session";
 
+const OF_THE_WHOLE_LIST = [
+  ...["content-length", "content-encoding", "transfer-encoding"],
+  ...["etag", "last-modified", "expires", "age"],
+];
+
 /** The provider's list of models without those that this principal may not see. What is no list is not passed on. */
 export async function filterCatalogue(
   session: Session,
@@ -16,8 +21,9 @@ export async function filterCatalogue(
   const { models } = await session.capabilities({ models: ids }, signal ? { signal } : {});
   const data = listed.filter(({ id }) => models[id] !== "never");
   const headers = new Headers(response.headers);
-  // The body is another one now, and it is plain.
-  for (const name of ["content-length", "content-encoding", "transfer-encoding"]) headers.delete(name);
+  // The body is another one now, and it is plain. It is this principal's, as policies are now: nobody may take it for another's list, or for that of later.
+  for (const name of OF_THE_WHOLE_LIST) headers.delete(name);
+  headers.set("cache-control", "private, no-store");
   // Only what is known to name no model: some servers list the same ones again under other names.
   const { object, has_more } = body;
   // The next page begins after the last model that is shown, because the provider's own cursor may name one that is not.

@@ -48,7 +48,9 @@ export class CallUnderWay {
   follow(response: Response, { isOfModel = true } = {}): Response {
     const { body, ok, headers } = response;
     if (!ok || body === null) {
-      this.#end(ok ? "done" : "failed");
+      // An application that answers with a redirect has done what it was asked for.
+      const isDone = isOfModel ? ok : response.status < 400;
+      this.#end(isDone ? "done" : "failed");
       return response;
     }
     const isStream = /^text\/event-stream\s*(?:;|$)/i.test(headers.get("content-type") ?? "");
@@ -108,4 +110,10 @@ export class CallUnderWay {
     this.#over.abort();
     this.allowed.settle(outcome, usage);
   }
+}
+
+/** Frameworks drop the body of what they answer a HEAD with, and tell nobody: a call that waits for its end would never be over. */
+export function headOf(response: Response): Response {
+  response.body?.cancel().catch(() => undefined);
+  return new Response(null, response);
 }

@@ -8,7 +8,7 @@ import { filterCatalogue } from "./catalogue-response";
 import type { CreatedResources } from "./created-resources";
 import { decideHops } from "./decide-hops";
 import { hiddenTools, withoutTools } from "./declared-tools";
-import { CallUnderWay } from "./followed-response";
+import { CallUnderWay, headOf } from "./followed-response";
 import type { CallContext, ModelCall } from "./model-call";
 import type { ModelGuard } from "./options";
 import type { DeclaredTool } from "./request-scan";
@@ -100,7 +100,7 @@ export function guardedCall({
       response = await send(call);
       if (allowed && underWay) {
         await rememberCreated(context, routed, allowed, response);
-        response = underWay.follow(response);
+        response = underWay.follow(outgoing.method === "HEAD" ? headOf(response) : response);
       }
     } catch (error) {
       underWay?.failed();
