@@ -87,7 +87,11 @@ export async function decide(session: SessionContext, given: Hop, options: Decid
 
     enter("record");
     await within(guard.timeoutMs, "audit", guard.audit.write(await auditRecord(session, evaluation)));
-    signal?.throwIfAborted();
+
+    // So may have the sink. What is withdrawn by now has a second record, which says so; a store that is far is not asked a third time.
+    enter("revocation");
+    if (guard.state.isRemote) refuseEnded(session);
+    else await refuseRevoked(session, identified);
     return Object.freeze({
       effect: "allow",
       decisionId: evaluation.decisionId,

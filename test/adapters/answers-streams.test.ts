@@ -306,6 +306,16 @@ describe("a stream of chat", () => {
     for (const size of CHUNK_SIZES) expect(calls(await seen(chat, stream + end, size))).toEqual(expected);
   });
 
+  it("is not over with a reason of no letters, which some providers write in every event", async () => {
+    const events = (reason: string | null) =>
+      chat
+        .events(allAllowed)
+        .map((told) => told.replaceAll('"finish_reason":null', `"finish_reason":${JSON.stringify(reason)}`))
+        .join("");
+    expect(events("")).not.toBe(events(null));
+    expect(await seen(chat, events(""))).toBe(events(""));
+  });
+
   it("keeps the text that comes with a call, and the call of each choice apart", async () => {
     const stream = [
       chatChunk(

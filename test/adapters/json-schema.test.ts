@@ -192,6 +192,10 @@ describe("a schema that takes too long", () => {
   const deep = (levels: number): unknown =>
     Array.from({ length: levels }).reduce<unknown>((inner) => ({ a: inner }), 1);
 
+  const listOf = <T>(length: number, item: (index: number) => T): T[] =>
+    Array.from({ length }, (_, index) => item(index));
+  const manyNames = Object.fromEntries(listOf(10_000, (index) => [`k${index}`, {}]));
+
   it.each<[string, object, unknown]>([
     [
       "by references that fan out",
@@ -217,8 +221,40 @@ describe("a schema that takes too long", () => {
       deep(60),
     ],
     ["by a reference to itself", { $ref: "#" }, {}],
+    ["by long lists of names", { items: { properties: manyNames } }, listOf(10_000, () => ({}))],
+    [
+      "by long lists of values",
+      { items: { not: { enum: Object.keys(manyNames).map((name) => ({ name })) } } },
+      listOf(10_000, () => ({ name: "x" })),
+    ],
+    [
+      "by items that are compared, each with each",
+      { uniqueItems: true },
+      [...listOf(10_000, (id) => ({ id })), { id: 9999 }],
+    ],
   ])("%s ends, and lets nothing through", async (_case, schema, value) => {
-    expect(await issuesOf(jsonSchema(schema), value)).toEqual([{ message: "takes too many steps to check" }]);
+    const usable = jsonSchema(schema);
+    const began = performance.now();
+    expect(await issuesOf(usable, value)).toEqual([{ message: "takes too many steps to check" }]);
+    expect(performance.now() - began).toBeLessThan(10_000);
+  });
+
+  it("is none for a list of items that differ, nor for one that is found out at once", async () => {
+    const schema = jsonSchema({ uniqueItems: true });
+    const list = listOf(30_000, (id) => ({ id: [id] }));
+    const began = performance.now();
+    expect(await issuesOf(schema, list)).toEqual([]);
+    expect(await issuesOf(schema, [{ id: [0] }, ...list.slice(0, 500)])).toEqual([
+      { path: [], message: "expected items that differ" },
+    ]);
+    expect(performance.now() - began).toBeLessThan(1000);
+    expect(
+      await issuesOf(schema, [
+        { a: 1, b: 2 },
+        { b: 2, a: 1 },
+      ]),
+    ).toHaveLength(1);
+    expect(await issuesOf(schema, [1, "1", true, [1]])).toEqual([]);
   });
 
   it("is none for a megabyte of ordinary arguments", async () => {

@@ -4,6 +4,7 @@ import {
   inputRequired,
   McpServer as McpServer2,
 } from "@modelcontextprotocol/server";
+import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js";
 import { McpServer as McpServer1 } from "@modelcontextprotocol/sdk/server/mcp.js";
 import {
   CreateMessageRequestSchema,
@@ -11,6 +12,7 @@ import {
   ListRootsRequestSchema,
 } from "@modelcontextprotocol/sdk/types.js";
 import { findDenial, type Session } from "hopguard";
+import { guardTransport } from "hopguard/mcp";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { z } from "zod";
 import {
@@ -189,4 +191,37 @@ describe("a server of revision 2026-07-28 that asks within its results", () => {
       expect(asked).toEqual([]);
     },
   );
+});
+
+describe("a server that asks again under an id that is under way", () => {
+  it("is not heard, and leaves nothing behind that goes on", async () => {
+    const [near, server] = InMemoryTransport.createLinkedPair();
+    const client = guardTransport(near, user, options);
+    const errors: string[] = [];
+    const answers: unknown[] = [];
+    client.onmessage = (message) => void asked.push((message as { method: string }).method);
+    client.onerror = ({ message }) => void errors.push(message);
+    server.onmessage = (message) => void answers.push(message);
+    await client.start();
+    onTestFinished(() => client.close());
+    const put = (method: string) =>
+      server.send({
+        jsonrpc: "2.0",
+        id: 7,
+        method,
+        params: { message: "Who?", requestedSchema: form },
+      } as never);
+    await put("elicitation/create");
+    await put("elicitation/create");
+    await expect.poll(() => asked).toEqual(["elicitation/create"]);
+    await put("ping");
+    await put("elicitation/create");
+    expect(errors).toHaveLength(3);
+    const answer = { jsonrpc: "2.0", id: 7, result: { action: "decline" } };
+    await client.send(answer as never);
+    await client.send(answer as never);
+    expect(answers).toEqual([answer]);
+    await put("ping");
+    expect(asked).toEqual(["elicitation/create", "ping"]);
+  });
 });

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js";
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import {
   createGuard,
@@ -11,6 +12,7 @@ import {
   type StateStore,
 } from "hopguard";
 import { guardFetch } from "hopguard/fetch";
+import { guardTransport } from "hopguard/mcp";
 import { stubPdp } from "hopguard/testing";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { z } from "zod";
@@ -175,6 +177,9 @@ describe("an estimate", () => {
     ["every prompt in tokens", { messages: undefined, prompt: [[1], [2]] }, 2 * 100],
     ["the larger of two limits", { max_completion_tokens: 700 }, 700],
     ["what is assumed where the limit is null", { max_tokens: null }, 500],
+    ["what is assumed where the limit is negative, which is none to some", { max_tokens: -1 }, 500],
+    ["what is assumed where one of two limits is negative", { max_completion_tokens: -1 }, 500],
+    ["no limit that another endpoint knows", { max_tokens: null, max_output_tokens: 1 }, 500],
   ])("counts %s", async (_what, more, expected) => {
     const pdp = stubPdp({ rules: [() => true] });
     const session = await open({ pdp });
@@ -330,6 +335,28 @@ describe("a call that nobody waits for", () => {
     expect(looks).toBe(before);
   });
 
+  it("is not watched for ever, though nobody reads its JSON", async () => {
+    const state = memoryState();
+    let looks = 0;
+    const find: typeof state.revocations.find = (authority) => {
+      looks++;
+      return state.revocations.find(authority);
+    };
+    const session = await open({
+      pdp: stubPdp({ rules: [() => true] }),
+      state: { ...state, revocations: { ...state.revocations, find } },
+    });
+    const { fetch } = await provider(session, () =>
+      Response.json({ id: "chat", filler: "x".repeat(200_000) }),
+    );
+    const response = await fetch("/chat/completions", body);
+    await sleep(100);
+    const before = looks;
+    await sleep(900);
+    expect(looks).toBe(before);
+    expect(await response.json()).toMatchObject({ id: "chat" });
+  });
+
   it("of an MCP server counts, too, and is no call that others may build on", async () => {
     const pdp = stubPdp({ rules: [() => true], plan: () => "always" });
     const session = await open({ pdp });
@@ -360,6 +387,86 @@ describe("a call that nobody waits for", () => {
     };
     expect(usageOf(pdp.queries.at(-1)).task.calls).toBe(before + 2);
     expect(facts.calls).not.toHaveProperty("tools/call/pay");
+  });
+});
+
+describe("a call of a tool that goes on after its answer", () => {
+  /** A server that answers as the test says, and what has been done so far, as policies read it. */
+  async function lab(answer: (method: string, params: Record<string, unknown>) => object) {
+    const pdp = stubPdp({ rules: [() => true] });
+    const session = await open({ pdp });
+    const [near, server] = InMemoryTransport.createLinkedPair();
+    const client = guardTransport(near, session, { server: "lab", schemas: { look: { type: "object" } } });
+    const answers = new Map<unknown, unknown>();
+    client.onmessage = (message) => void answers.set((message as { id?: unknown }).id, message);
+    server.onmessage = (message) => {
+      const { id, method, params } = message as {
+        id?: number;
+        method: string;
+        params: Record<string, unknown>;
+      };
+      if (id !== undefined) void server.send({ jsonrpc: "2.0", id, result: answer(method, params) } as never);
+    };
+    await client.start();
+    onTestFinished(() => client.close());
+    let last = 0;
+    const ask = async (method: string, params: object): Promise<void> => {
+      const id = ++last;
+      await client.send({ jsonrpc: "2.0", id, method, params } as never);
+      await expect.poll(() => answers.has(id)).toBe(true);
+    };
+    const done = async (): Promise<unknown> => {
+      await session.check({ kind: "ledger", id: "x", action: "read" });
+      const { session: facts } = pdp.queries.at(-1)?.resource.attr.context as unknown as {
+        session: { calls: Record<string, number> };
+      };
+      return facts.calls["tools/call/look"];
+    };
+    return { ask, done, look: { name: "look", arguments: {} } };
+  }
+  const working = { taskId: "t", status: "working" };
+  const asTask = (what: object) => (method: string) => (method === "tools/call" ? { task: working } : what);
+
+  it.each<[string, string, object, unknown]>([
+    ["whose result is fetched", "tasks/result", { content: [] }, 1],
+    ["whose result is told with its status", "tasks/get", { ...working, status: "completed", result: {} }, 1],
+    ["that works still", "tasks/get", working, undefined],
+    ["whose result is an error", "tasks/result", { content: [], isError: true }, undefined],
+    ["that has failed", "tasks/get", { ...working, status: "failed" }, undefined],
+    ["that was cancelled", "tasks/cancel", { ...working, status: "cancelled" }, undefined],
+  ])("is done with what comes of its task: of one %s", async (_what, method, answer, expected) => {
+    const { ask, done, look } = await lab(asTask(answer));
+    await ask("tools/call", { ...look, task: {} });
+    expect(await done()).toBeUndefined();
+    await ask(method, { taskId: "t" });
+    await ask("tasks/result", { taskId: "another" });
+    expect(await done()).toBe(expected);
+  });
+
+  it("is not done as long as it asks for input", async () => {
+    const schema = { type: "object", properties: {} };
+    const inputRequests = {
+      who: { method: "elicitation/create", params: { message: "Who?", requestedSchema: schema } },
+    };
+    const { ask, done, look } = await lab((_method, { inputResponses }) =>
+      inputResponses
+        ? { resultType: "complete", content: [] }
+        : { resultType: "input_required", inputRequests },
+    );
+    await ask("tools/call", look);
+    expect(await done()).toBeUndefined();
+    await ask("tools/call", { ...look, inputResponses: { who: { action: "decline" } } });
+    expect(await done()).toBe(1);
+  });
+});
+
+describe("an answer that is no stream, though one was asked for", () => {
+  it("reaches whoever asked, whole", async () => {
+    const session = await open({ pdp: stubPdp({ rules: [() => true] }) });
+    const answer = { id: "chat", choices: [], usage: { prompt_tokens: 10, completion_tokens: 2 } };
+    const { fetch } = await provider(session, () => Response.json(answer));
+    const asked = { model: "gpt-4o-mini", messages: [], stream: true };
+    expect(await (await fetch("/chat/completions", asked)).json()).toEqual(answer);
   });
 });
 

@@ -4,6 +4,7 @@ import {
   createGuard,
   memoryState,
   PdpError,
+  type AuditRecord,
   type Denial,
   type Guard,
   type GuardOptions,
@@ -54,6 +55,27 @@ describe("authority that was withdrawn", () => {
     expect(await codeOf(ended)).toBe("revoked");
     await expect(ended.visible("payments", ["x"])).rejects.toMatchObject({ denial: { code: "revoked" } });
     expect(await codeOf(other)).toBe("allow");
+  });
+});
+
+describe("authority that is withdrawn while the decision is recorded", () => {
+  it.each<[string, (guard: Guard, session: Session) => Promise<void>]>([
+    ["by a revocation", (guard) => guard.revoke({ task: "T-1" })],
+    ["with the end of the session", (_guard, session) => session.end()],
+  ])("denies %s, on record", async (_what, withdraw) => {
+    const records: AuditRecord[] = [];
+    const audit = async (record: AuditRecord): Promise<void> => {
+      records.push(record);
+      await sleep(100);
+    };
+    const guard = guardWith({ audit });
+    const session = await openWith(guard);
+    const code = codeOf(session);
+    await expect.poll(() => records.length).toBe(1);
+    await withdraw(guard, session);
+    expect(await code).toBe("revoked");
+    expect(records.map(({ effect }) => effect)).toEqual(["allow", "deny"]);
+    expect(new Set(records.map(({ decision_id }) => decision_id)).size).toBe(1);
   });
 });
 

@@ -457,6 +457,23 @@ describe("what runs at the provider", () => {
     await allowed(send(responses, withTool({ type: "web_search" })));
   });
 
+  it.each(["mcp_list_tools", "mcp_tool_listing", "mcp_toolset", "tool_use"])(
+    "is a hop also of a request that calls itself %s, as something in a conversation may",
+    async (type) => {
+      for (const tool of [
+        { type: "code_interpreter" },
+        { type: "mcp", server_url: "https://evil.example" },
+      ]) {
+        await denial(send(responses, { type, ...withTool(tool) }));
+        await denial(send(chat, { ...mini, type, tools: [tool] }));
+        await denial(send(responses, { type, ...withTool(weather), context: { type, tools: [tool] } }));
+        await denial(
+          send(responses, { type, ...withTool(weather), extra: { type, input: { tools: [tool] } } }),
+        );
+      }
+    },
+  );
+
   it("is found when it is an option", async () => {
     await allowed(send(chat, { ...mini, web_search_options: { search_context_size: "low" } }));
     expect(desk.records.map(({ hop }) => hop.action)).toContain("hosted_tools/web_search");

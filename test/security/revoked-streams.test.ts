@@ -572,6 +572,46 @@ describe("a local tool under way", () => {
     },
   );
 
+  it("that yields what it does ends at the step that it is at, and is no call before its last", async () => {
+    const own = await run();
+    const ended: string[] = [];
+    const { spend } = guardTools(
+      {
+        spend: {
+          inputSchema,
+          async *execute({ amount }: { amount: number }) {
+            try {
+              for (let step = 1; step <= amount; step++) {
+                yield step;
+                await sleep(amount === 2 ? 0 : 150);
+              }
+            } finally {
+              ended.push("ended");
+            }
+          },
+        },
+      },
+      own.session,
+      { toolset: "lab" },
+    );
+    const whole: number[] = [];
+    for await (const step of await spend.execute({ amount: 2 })) whole.push(step);
+    expect([whole, ended]).toEqual([[1, 2], ["ended"]]);
+    const steps = await spend.execute(args);
+    expect(await steps.next()).toEqual({ done: false, value: 1 });
+    await own.guard.revoke({ task: own.ids.task });
+    const { value, ms } = await timed(
+      denialOf(
+        (async () => {
+          for await (const _step of steps);
+        })(),
+      ),
+    );
+    expect(value).toMatchObject({ code: "revoked" });
+    expect(ms).toBeLessThan(1000);
+    await expect.poll(() => ended).toHaveLength(2);
+  });
+
   it("that knows no signal goes on, and its result reaches nobody", async () => {
     const own = await run();
     const { spend, finish } = spending("return", own.session);

@@ -175,9 +175,24 @@ export class ClientRequests {
       answer = denialAnswer(request, await this.#denialFor(asked, error));
     }
     if (!this.#isCurrent(asked)) return;
-    asked.allowed?.settle(isDone ? "done" : "failed");
+    this.#settle(asked, answer, isDone);
     this.#forget(asked);
     this.wire.deliver(answer, extra);
+  }
+
+  /** A call that goes on is not done: of a task it is known later, and one that asks for input is made again. */
+  #settle(asked: Asked, { result }: JsonRpcResponse, isDone: boolean): void {
+    const { request, allowed } = asked;
+    const { tasks } = this.knowledge;
+    if (isJsonObject(result)) {
+      tasks.hear(request, result);
+      if (allowed && isDone && tasks.settleLater(request, result, allowed)) {
+        delete asked.allowed;
+        return;
+      }
+    }
+    const goesOn = isDone && isJsonObject(result) && result.resultType === "input_required";
+    allowed?.settle(goesOn ? "unknown" : isDone ? "done" : "failed");
   }
 
   /** Authority that is withdrawn ends a call that is under way: the client is told, and the server that nobody waits any more. */

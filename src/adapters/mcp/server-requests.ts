@@ -36,6 +36,11 @@ export class ServerRequests {
 
   async receive(request: JsonRpcRequest, extra: unknown): Promise<void> {
     const { id, method } = request;
+    if (this.#asked.has(id)) {
+      // It would take the place of the first, which nobody would watch over, or settle, any more.
+      this.wire.report(new Error("The server sent a request whose id is that of another one under way."));
+      return;
+    }
     const rule = SERVER_REQUESTS.get(method);
     let delivered: Delivered = { request };
     if (rule !== "pass") {

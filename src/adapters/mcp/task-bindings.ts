@@ -1,4 +1,6 @@
+import type { SettledOutcome } from "../../core/decision";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json";
+import type { JointAllow } from "../shared/joint-decision";
 import { paramsOf, type Call } from "./json-rpc";
 import { malformed, unsupported, type Question } from "./question";
 
@@ -15,15 +17,33 @@ type Origin = { readonly tool: string } | { readonly request: string };
  */
 export class TaskBindings {
   readonly #origins = new Map<string, Origin>();
+  /** The calls of tools whose tasks have not come to anything yet. */
+  readonly #underWay = new Map<string, Pick<JointAllow, "settle">>();
 
   /** Remembers the task that a request was answered with, if it was. */
   bind(call: Call, result: JsonObject): void {
     const { taskId } = isJsonObject(result.task) ? result.task : result;
     const origin = originOf(call);
     if (origin === undefined || typeof taskId !== "string") return;
-    this.#origins.set(taskId, origin);
-    const [oldest] = this.#origins.keys();
-    if (this.#origins.size > MAX_TASKS && oldest !== undefined) this.#origins.delete(oldest);
+    remember(this.#origins, taskId, origin);
+  }
+
+  /** Whether the call of a tool was answered with a task. If so, it is settled with what comes of that: what was only begun is not done. */
+  settleLater(call: Call, result: JsonObject, allowed: Pick<JointAllow, "settle">): boolean {
+    const isTask = isJsonObject(result.task) || result.content === undefined;
+    const { taskId } = isJsonObject(result.task) ? result.task : result;
+    if (call.method !== "tools/call" || !isTask || typeof taskId !== "string") return false;
+    remember(this.#underWay, taskId, allowed);
+    return true;
+  }
+
+  /** Hears what a server answers about a task. */
+  hear(call: Call, result: JsonObject): void {
+    const { taskId } = paramsOf(call);
+    const outcome = outcomeOf(call.method, result);
+    if (typeof taskId !== "string" || outcome === undefined) return;
+    this.#underWay.get(taskId)?.settle(outcome);
+    this.#underWay.delete(taskId);
   }
 
   /** The answer to `tasks/list`, with the tasks that may be named. */
@@ -48,6 +68,23 @@ export class TaskBindings {
     if (origin === undefined) return unsupported(action, "No call of this session has started this task.");
     return { action, attr: { ...origin, task_id: taskId } };
   }
+}
+
+function remember<T>(tasks: Map<string, T>, taskId: string, value: T): void {
+  tasks.set(taskId, value);
+  const [oldest] = tasks.keys();
+  if (tasks.size > MAX_TASKS && oldest !== undefined) tasks.delete(oldest);
+}
+
+/** `undefined`: the task goes on, or has ended without saying how. Revision 2026-07-28 tells the result with the status. */
+function outcomeOf(method: string, answer: JsonObject): SettledOutcome | undefined {
+  const ofTool = (result: JsonObject): SettledOutcome => (result.isError === true ? "failed" : "done");
+  if (method === "tasks/result") return ofTool(answer);
+  if (method !== "tasks/get" && method !== "tasks/cancel") return undefined;
+  const { status, result } = answer;
+  if (status === "failed") return "failed";
+  if (status === "cancelled") return "unknown";
+  return status === "completed" && isJsonObject(result) ? ofTool(result) : undefined;
 }
 
 function originOf(call: Call): Origin | undefined {

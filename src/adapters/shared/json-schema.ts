@@ -1,6 +1,7 @@
 import { dereference, validate, type OutputUnit, type Schema, type SchemaDraft } from "@cfworker/json-schema";
 import { ConfigurationError } from "../../core/errors";
-import { InvalidJsonError, isJsonObject, snapshot, type JsonObject } from "../../core/json";
+import { canonicalJson } from "../../core/digest";
+import { InvalidJsonError, isJsonObject, snapshot, type JsonObject, type JsonValue } from "../../core/json";
 import type { StandardIssue, StandardSchema } from "../../core/standard-schema";
 import { assertKeywords } from "./json-schema-keywords";
 import { describeExpectation } from "./json-schema-issues";
@@ -20,6 +21,14 @@ const DEFAULT_DRAFT: SchemaDraft = "2020-12";
 
 /** As many subschemas as one check may visit: an honest schema needs thousands for a megabyte of arguments. */
 const MAX_VISITS = 1_000_000;
+/** Milliseconds: a visit takes as long as its lists of names and values are, and what it looks at. An honest check of a megabyte takes a few hundred. */
+const MAX_MS = 3_000;
+/** A clock is read every so many visits. */
+const VISITS_A_LOOK = 64;
+/** Each is held against each member of an object, in one visit. */
+const MAX_PATTERNS = 100;
+/** Values, and characters of objects, that the validator may compare in order to find an item that is there twice. */
+const MAX_COMPARED = 50_000_000;
 
 /**
  * Makes a Standard Schema of a JSON Schema (drafts 4, 6, 7, 2019-09 and 2020-12), without generating code. Nothing is ever
@@ -36,11 +45,13 @@ export function jsonSchema(given: unknown, option = "schema"): StandardSchema {
       vendor: "hopguard",
       validate: (value: unknown) => {
         visits.left = MAX_VISITS;
+        visits.until = performance.now() + MAX_MS;
         try {
+          visits.isDistinct = !visits.asksForDistinct || isDistinct(value as JsonValue);
           const { valid, errors } = validate(value, schema, draft, lookup);
           return valid ? { value } : { issues: toIssues(errors, value, schema, lookup) };
         } catch {
-          // Too many visits, or too deep for the stack.
+          // Too many visits, or too long ones, or too deep for the stack.
           return { issues: [{ message: "takes too many steps to check" }] };
         }
       },
@@ -69,8 +80,17 @@ interface Compiled {
   readonly draft: SchemaDraft;
   /** Every subschema by its absolute URI: the only places that a `$ref` can lead to. */
   readonly lookup: Record<string, Schema | boolean>;
-  /** How many subschemas the check under way may still visit. */
-  readonly visits: { left: number };
+  readonly visits: Visits;
+}
+
+interface Visits {
+  /** How many subschemas the check under way may still visit, and until when. */
+  left: number;
+  until: number;
+  /** Whether `uniqueItems` stands anywhere in the schema. */
+  asksForDistinct: boolean;
+  /** Whether it is met already: no list in what is checked holds an item twice. */
+  isDistinct: boolean;
 }
 
 function compile(given: unknown, option: string): Compiled {
@@ -89,7 +109,7 @@ function compile(given: unknown, option: string): Compiled {
 
   // A copy of its own, because dereferencing writes the absolute URIs into it.
   const schema = structuredClone(plain) as Schema;
-  const visits = { left: MAX_VISITS };
+  const visits: Visits = { left: MAX_VISITS, until: Infinity, asksForDistinct: false, isDistinct: false };
   let lookup: Compiled["lookup"];
   try {
     lookup = dereference(schema);
@@ -113,6 +133,7 @@ function dialect(uri: unknown): string {
 function assertUsable(schema: Schema, lookup: Compiled["lookup"]): void {
   const { $ref, __absolute_ref__: target = "", pattern, patternProperties = {} } = schema;
   if ($ref !== undefined && lookup[target] === undefined) throw new Error("a $ref leads nowhere");
+  if (Object.keys(patternProperties).length > MAX_PATTERNS) throw new Error("too many patternProperties");
   for (const text of [...(pattern === undefined ? [] : [pattern]), ...Object.keys(patternProperties)]) {
     if (!isPattern(text)) throw new Error("a pattern is not a regular expression");
   }
@@ -125,10 +146,42 @@ function assertUsable(schema: Schema, lookup: Compiled["lookup"]): void {
 function countVisits(schema: Schema, visits: Compiled["visits"]): void {
   Object.defineProperty(schema, "$recursiveAnchor", {
     get: () => {
-      if (--visits.left < 0) throw new Error("the schema takes too many steps to check");
+      const isLate = visits.left % VISITS_A_LOOK === 0 && performance.now() > visits.until;
+      if (--visits.left < 0 || isLate) throw new Error("the schema takes too many steps to check");
       return undefined;
     },
   });
+  if (schema.uniqueItems !== true) return;
+  visits.asksForDistinct = true;
+  // The validator compares each item with each: 50,000 of them would take it minutes. It is told of nothing to do where there is nothing to find.
+  Object.defineProperty(schema, "uniqueItems", { get: () => !visits.isDistinct, enumerable: true });
+}
+
+/**
+ * Whether no list in a value holds an item twice.
+ *
+ * @throws {Error} where one does, and the validator would take too long to find out which.
+ */
+function isDistinct(root: JsonValue): boolean {
+  const twice: JsonValue[] = [];
+  let compared = 0;
+  const visit = (value: JsonValue): void => {
+    if (typeof value !== "object" || value === null) return;
+    const members = Object.values(value) as readonly JsonValue[];
+    members.forEach(visit);
+    if (!Array.isArray(value)) return;
+    const texts = members.map(canonicalJson);
+    const last = new Map(texts.map((text, index) => [text, index]));
+    const first = texts.findIndex((text, index) => last.get(text) !== index);
+    if (first >= 0) twice.push(value);
+    // Up to the first that is there twice, each with all others; of objects, member by member.
+    const all = texts.reduce((sum, text, at) => sum + (typeof members[at] === "object" ? text.length : 1), 0);
+    compared += (first < 0 ? members.length : first + 1) * all;
+  };
+  visit(root);
+  if (twice.length > 0 && compared > MAX_COMPARED)
+    throw new Error("the items take too many steps to compare");
+  return twice.length === 0;
 }
 
 function isPattern(text: string): boolean {

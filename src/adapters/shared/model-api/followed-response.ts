@@ -5,6 +5,7 @@ import { denialError } from "../../../core/errors";
 import { onAbort } from "../../../core/on-abort";
 import type { TokenUsage } from "../../../core/usage";
 import type { JointAllow } from "../joint-decision";
+import { isEventStream } from "./answers/sse";
 import { jsonUsage, streamUsage, type UsageReader } from "./usage/usage-reader";
 
 /** A call that was allowed and is under way: watched until its answer has ended, and then settled with what it used. */
@@ -53,9 +54,11 @@ export class CallUnderWay {
       this.#end(isDone ? "done" : "failed");
       return response;
     }
-    const isStream = /^text\/event-stream\s*(?:;|$)/i.test(headers.get("content-type") ?? "");
-    const usage = isStream ? streamUsage() : jsonUsage();
-    const followed = this.followStream(body, isOfModel ? usage : undefined);
+    const usage = isEventStream(headers) ? streamUsage() : jsonUsage();
+    // A model's JSON is read to its end, whether anybody wants it or not: an answer that is never read would be watched for ever.
+    const isWhole = isOfModel && /^application\/json\s*(?:;|$)/i.test(headers.get("content-type") ?? "");
+    const strategy = isWhole ? { highWaterMark: Infinity } : {};
+    const followed = this.followStream(body, isOfModel ? usage : undefined, strategy);
     const { status, statusText } = response;
     return new Response(followed, { status, statusText, headers });
   }
@@ -64,10 +67,11 @@ export class CallUnderWay {
   followStream<Chunk>(
     stream: ReadableStream<Chunk>,
     usage: UsageReader<Chunk> | undefined,
+    strategy: QueuingStrategy<Chunk> = {},
   ): ReadableStream<Chunk> {
     const reader = stream.getReader();
     const { signal } = this;
-    return new ReadableStream<Chunk>({
+    const source: UnderlyingDefaultSource<Chunk> = {
       start: (controller) => {
         // Whoever gives up may never read on.
         const end = (): void => {
@@ -100,7 +104,8 @@ export class CallUnderWay {
         this.#end(usage?.isOver ? "done" : "unknown", usage?.end());
         await reader.cancel(reason);
       },
-    });
+    };
+    return new ReadableStream(source, strategy);
   }
 
   /** An answer that has begun was paid for. What it did not say that it used, cut short or silent, stays as it was reserved. */

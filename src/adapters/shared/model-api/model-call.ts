@@ -39,7 +39,7 @@ export interface ModelCall {
  */
 export function readModelCall(
   context: CallContext,
-  { route: { action, modelIn }, model: urlModel }: RoutedRequest,
+  { route: { action, modelIn, limits }, model: urlModel }: RoutedRequest,
   body: CheckedBody,
 ): ModelCall {
   const { guard, endpoint } = context;
@@ -59,7 +59,7 @@ export function readModelCall(
     scan.stored,
   );
   const hops = modelHops(guard, endpoint, action, model, {
-    ...{ body: value, scan },
+    ...{ body: value, scan, limits },
     ...(context.countsUsage && { length: body.text.length }),
   });
   const before = continuedCall(context, value);

@@ -18,7 +18,12 @@ export function modelHops(
   endpoint: string,
   action: string,
   model: string,
-  request?: { readonly body: JsonObject; readonly scan: RequestScan; readonly length?: number },
+  request?: {
+    readonly body: JsonObject;
+    readonly scan: RequestScan;
+    readonly limits?: readonly string[] | undefined;
+    readonly length?: number;
+  },
 ): readonly Hop[] {
   const { provider, hostedServers } = guard;
   const hopTo = (id: string, action: string, attr: JsonObject): Hop => ({
@@ -29,8 +34,8 @@ export function modelHops(
   });
   if (!request) return [hopTo(model, action, { request: {} })];
 
-  const { body, scan, length } = request;
-  const facts = { ...requestFacts(body, scan), ...(length !== undefined && estimateOf(length)) };
+  const { body, scan, limits, length } = request;
+  const facts = { ...requestFacts(body, scan, limits), ...(length !== undefined && estimateOf(length)) };
   const stored = scan.stored.map((object) => storedModel(guard, object));
   return [
     ...[...new Set([model, ...scan.models, ...stored])].map((id) => hopTo(id, action, { request: facts })),
@@ -50,11 +55,15 @@ export function modelHops(
 }
 
 /** `R.attr.request`: what policies may want to know of a request, and none of what it says. */
-function requestFacts(body: JsonObject, { tools, hosted }: RequestScan): JsonObject {
+function requestFacts(
+  body: JsonObject,
+  { tools, hosted }: RequestScan,
+  limits: readonly string[] | undefined,
+): JsonObject {
   const messages = [body.messages, body.input].find(Array.isArray) as readonly JsonValue[] | undefined;
   return {
     stream: body.stream === true,
-    ...demandOf(body),
+    ...demandOf(body, limits),
     message_count:
       messages?.length ?? (typeof body.input === "string" || typeof body.prompt === "string" ? 1 : 0),
     tools: tools.map(({ name }) => name),

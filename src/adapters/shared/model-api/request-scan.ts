@@ -49,7 +49,7 @@ const OPAQUE = new Set([
 const TOOL_CHOICE = new Set(["tool_choice", "function_call", "toolchoice"]);
 /** What Azure and OpenRouter let the provider consult, declared beside the tools. */
 const HOSTED_LISTS = new Set(["data_sources", "plugins"]);
-/** What a hosted server has listed before is part of the conversation, and declares nothing. */
+/** What a hosted server has listed before is part of the conversation, an item of a list there, and declares nothing. */
 const LISTINGS = new Set<JsonValue | undefined>(["mcp_list_tools", "mcp_tool_listing", "mcp_toolset"]);
 
 /**
@@ -64,15 +64,16 @@ export function scanRequest(body: JsonObject): RequestScan {
   const chosenTools = new Set<string>();
   const stored: StoredObject[] = [];
 
-  const visitObject = (object: JsonObject, isRoot: boolean): void => {
+  /** `isItem`: of a conversation. Anything else may call itself what it likes: a request with the type of a listing would hide its tools. */
+  const visitObject = (object: JsonObject, isItem: boolean): void => {
     for (const [key, value] of Object.entries(object)) {
       const name = key.toLowerCase();
-      if ((!isRoot && name === "input" && isToolUse(object)) || OPAQUE.has(name)) continue;
+      if ((isItem && name === "input" && isToolUse(object)) || OPAQUE.has(name)) continue;
       if (namesModel(key)) collectStrings(value, models);
       if (TOOL_CHOICE.has(name)) visitChoice(value);
       else if (name === "mcp_servers") visitServers(value);
       else if (name === "tools" || name === "functions") {
-        if (LISTINGS.has(object.type)) visit(value);
+        if (isItem && LISTINGS.has(object.type)) visit(value);
         else visitTools(value);
       } else if (name === "definition" && object.type === "tool_definition") visitTool(value, undefined);
       else {
@@ -93,9 +94,9 @@ export function scanRequest(body: JsonObject): RequestScan {
     if (name === "prompt" && isJsonObject(value)) stored.push({ option: "prompts", id: idOf(value.id) });
     if (name === "assistant_id" && value !== null) stored.push({ option: "assistants", id: idOf(value) });
   };
-  const visit = (value: JsonValue): void => {
-    if (Array.isArray(value)) for (const item of value as readonly JsonValue[]) visit(item);
-    else if (isJsonObject(value)) visitObject(value, false);
+  const visit = (value: JsonValue, isItem = false): void => {
+    if (Array.isArray(value)) for (const item of value as readonly JsonValue[]) visit(item, true);
+    else if (isJsonObject(value)) visitObject(value, isItem);
   };
   const visitTools = (value: JsonValue): void => {
     if (Array.isArray(value)) for (const entry of value as readonly JsonValue[]) visitTool(entry, value);
@@ -154,7 +155,7 @@ export function scanRequest(body: JsonObject): RequestScan {
       hostedServers.push(serverOf(entry));
     }
   };
-  visitObject(body, true);
+  visitObject(body, false);
   return { models, tools, hosted, hostedServers, chosenTools, stored };
 }
 

@@ -15,6 +15,8 @@ export interface Route {
   readonly content: readonly ("json" | "form" | "none")[];
   /** Where the main model stands, if not in `model`. */
   readonly modelIn?: (body: JsonObject) => JsonValue | undefined;
+  /** The members that limit its answer. Those of another endpoint limit nothing here. Default: all that do so anywhere. */
+  readonly limits?: readonly string[];
   /** What the answer's id names: it may be asked for later. */
   readonly creates?: ResourceKind;
   /** What the id in the path may name. */
@@ -58,6 +60,10 @@ const created = (
   ...(creates && { creates }),
 });
 
+const CHAT_LIMITS = { limits: ["max_completion_tokens", "max_tokens"] };
+const RESPONSES_LIMITS = { limits: ["max_output_tokens"] };
+const MESSAGES_LIMITS = { limits: ["max_tokens"] };
+
 const member = (value: JsonValue | undefined, ...path: readonly string[]): JsonValue | undefined =>
   path.reduce((inner, name) => (isJsonObject(inner) ? inner[name] : undefined), value);
 /** A session that only transcribes has no other model. */
@@ -74,15 +80,15 @@ const ofTranscription = (body: JsonObject): JsonValue | undefined =>
  */
 export const ROUTES: Readonly<Record<ModelApi, readonly KnownRoute[]>> = {
   openai: [
-    call("completion", /^\/chat\/completions$/),
-    call("completion", /^\/completions$/),
-    call("completion", /^\/responses$/, { creates: "response" }),
-    call("completion", /^\/responses\/compact$/),
+    call("completion", /^\/chat\/completions$/, CHAT_LIMITS),
+    call("completion", /^\/completions$/, CHAT_LIMITS),
+    call("completion", /^\/responses$/, { ...RESPONSES_LIMITS, creates: "response" }),
+    call("completion", /^\/responses\/compact$/, RESPONSES_LIMITS),
     call("count_tokens", /^\/responses\/input_tokens$/),
     created("completion", "GET", /^\/responses\/(?<id>[^/]+)(?:\/input_items)?$/, ["response"]),
     created("completion", "POST", /^\/responses\/(?<id>[^/]+)\/cancel$/, ["response"]),
     created("completion", "DELETE", /^\/responses\/(?<id>[^/]+)$/, ["response"]),
-    call("completion", /^\/threads\/(?:[^/%]+\/)?runs$/),
+    call("completion", /^\/threads\/(?:[^/%]+\/)?runs$/, CHAT_LIMITS),
     call("embedding", /^\/embeddings$/),
     call("moderation", /^\/moderations$/),
     call("image", /^\/images\/generations$/),
@@ -105,16 +111,16 @@ export const ROUTES: Readonly<Record<ModelApi, readonly KnownRoute[]>> = {
     get("call", /^\/models\/(?<model>[^/]+)$/),
   ],
   anthropic: [
-    call("completion", /^\/messages$/, { creates: "thread" }),
+    call("completion", /^\/messages$/, { ...MESSAGES_LIMITS, creates: "thread" }),
     call("count_tokens", /^\/messages\/count_tokens$/),
-    call("batch", /^\/messages\/batches$/, { kind: "batch", creates: "batch" }),
+    call("batch", /^\/messages\/batches$/, { ...MESSAGES_LIMITS, kind: "batch", creates: "batch" }),
     created("batch", "GET", /^\/messages\/batches\/(?<id>[^/]+)(?:\/results)?$/, ["batch"]),
     created("batch", "POST", /^\/messages\/batches\/(?<id>[^/]+)\/cancel$/, ["batch"]),
     created("batch", "DELETE", /^\/messages\/batches\/(?<id>[^/]+)$/, ["batch"]),
     get("catalogue", /^\/models$/),
     get("call", /^\/models\/(?<model>[^/]+)$/),
     // Amazon Bedrock and Google Vertex name the model in the URL.
-    call("completion", /^\/model\/(?<model>[^/]+)\/invoke(?:-with-response-stream)?$/),
+    call("completion", /^\/model\/(?<model>[^/]+)\/invoke(?:-with-response-stream)?$/, MESSAGES_LIMITS),
     call(
       "count_tokens",
       /^\/projects\/[^/%]+\/locations\/[^/%]+\/publishers\/anthropic\/models\/count-tokens:rawPredict$/,
@@ -122,6 +128,7 @@ export const ROUTES: Readonly<Record<ModelApi, readonly KnownRoute[]>> = {
     call(
       "completion",
       /^\/projects\/[^/%]+\/locations\/[^/%]+\/publishers\/anthropic\/models\/(?<model>[^/:]+):(?:rawPredict|streamRawPredict)$/,
+      MESSAGES_LIMITS,
     ),
   ],
 };

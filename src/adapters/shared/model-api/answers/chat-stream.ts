@@ -53,12 +53,14 @@ export class ChatStream implements StreamReview {
     if (!isJsonObject(choice)) throw unreadable("has a choice that is not an object");
     const { index, delta, finish_reason: reason = null, ...rest } = choice;
     refuseCallsIn(rest);
+    // Some providers write "" where others write null.
+    const isEnd = reason !== null && reason !== "";
     const { calls, legacy, rest: said } = splitMessage(delta);
     const hasCalls = calls.length > 0 || legacy !== undefined;
     if (hasCalls && typeof index !== "number") throw unreadable("has a choice without an index");
     const key = Number(index);
     const held = this.#held.get(key) ?? (hasCalls ? new HeldCalls(this.checks) : undefined);
-    if (!held || (!hasCalls && reason === null)) {
+    if (!held || (!hasCalls && !isEnd)) {
       this.writes.pass(raw ?? write(chunk));
       return;
     }
@@ -68,7 +70,7 @@ export class ChatStream implements StreamReview {
       this.writes.pass(write({ ...chunk, choices: [{ ...choice, delta: said, finish_reason: null }] }));
       held.take({ calls, legacy, said: {}, raw: undefined });
     } else held.take({ calls, legacy, said, raw });
-    if (reason !== null) this.#release(key, held, chunk, choice);
+    if (isEnd) this.#release(key, held, chunk, choice);
   }
 
   /** Writes the calls of a choice that has ended. */

@@ -10,7 +10,7 @@ import { MessagesStream } from "./messages-stream";
 import { OutputReview } from "./responses";
 import { ResponsesStream } from "./responses-stream";
 import { reviewedStream } from "./reviewed-stream";
-import { writeEvent } from "./sse";
+import { isEventStream, writeEvent } from "./sse";
 import type { StreamReview } from "./stream-review";
 import { readObject, unreadable } from "./unknown-places";
 
@@ -56,7 +56,7 @@ export async function reviewAnswer(
   const checks = new CallChecks(options);
   const contentType = given.get("content-type") ?? "";
 
-  if (/^text\/event-stream\s*(?:;|$)/i.test(contentType)) {
+  if (isEventStream(given)) {
     const stream = reviewedStream(body, {
       review: new dialect.stream(checks, guard.limits),
       maxLength: guard.limits.maxLength,

@@ -7,6 +7,11 @@ export interface ServerSentEvent {
   readonly data: string;
 }
 
+/** Whether an answer is a stream of events. */
+export function isEventStream(headers: Headers): boolean {
+  return /^text\/event-stream\s*(?:;|$)/i.test(headers.get("content-type") ?? "");
+}
+
 /** A blank line: two ends of lines in a row, of whichever of the three kinds. A last `\r` may be half of one. */
 const BLANK_LINE = /(?:\r\n|\n|\r(?!\n|$)){2}/g;
 const LINE_END = /\r\n|\n|\r/;

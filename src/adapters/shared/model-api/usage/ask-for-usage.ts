@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../../../core/json";
-import { EventCutter, parseEvents, type ServerSentEvent } from "../answers/sse";
+import { EventCutter, isEventStream, parseEvents, type ServerSentEvent } from "../answers/sse";
 
 /** A chat stream says what it used only if it is asked to. The body that asks; `undefined` where nothing needs to be asked. */
 export function askForUsage(body: JsonObject): JsonObject | undefined {
@@ -14,8 +14,9 @@ const USAGE_OBJECT = /"usage"\s*:\s*\{/;
 /** The stream without the chunk that was asked for: an agent that did not ask would look for a choice in it. */
 export function withoutUsageChunk(response: Response): Response {
   const { body, status, statusText } = response;
-  if (!body || !response.ok) return response;
   const headers = new Headers(response.headers);
+  // Some providers answer with JSON, whatever was asked for.
+  if (!body || !response.ok || !isEventStream(headers)) return response;
   headers.delete("content-length");
   const decoder = new TextDecoder();
   const encoder = new TextEncoder();

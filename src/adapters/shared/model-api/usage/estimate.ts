@@ -7,20 +7,24 @@ const CHARACTERS_A_TOKEN = 4;
 
 /** As far as a request says itself what it may use up. */
 export interface Demand {
-  /** The largest of its limits: nobody knows which of several a provider goes by. */
+  /** The largest of its limits: nobody knows which of several a provider goes by. A negative one is no limit to some of them. */
   readonly max_tokens?: number;
   /** Answers that are written, unless it is one: of each prompt, those too among which the best is chosen. */
   readonly choices?: number;
 }
 
-/** @throws {UnreadableBodyError} for a number in another type, which some providers take for a number all the same. */
-export function demandOf(body: JsonObject): Demand {
-  const limits = ["max_completion_tokens", "max_output_tokens", "max_tokens"].flatMap((name) =>
-    amount(body, name),
-  );
+const LIMITS = ["max_completion_tokens", "max_output_tokens", "max_tokens"];
+
+/**
+ * @param names the limits that the endpoint knows: another may stand there only to be seen.
+ * @throws {UnreadableBodyError} for a number in another type, which some providers take for a number all the same.
+ */
+export function demandOf(body: JsonObject, names: readonly string[] = LIMITS): Demand {
+  const given = LIMITS.map((name) => [name, amount(body, name)] as const);
+  const limits = given.flatMap(([name, limit]) => (names.includes(name) ? limit : []));
   const choices = Math.max(1, ...amount(body, "n"), ...amount(body, "best_of")) * prompts(body.prompt);
   return {
-    ...(limits.length > 0 && { max_tokens: Math.max(...limits) }),
+    ...(limits.length > 0 && Math.min(...limits) >= 0 && { max_tokens: Math.max(...limits) }),
     ...(choices > 1 && { choices }),
   };
 }
