@@ -123,6 +123,38 @@ describe("guardRequests of hopguard/hono", () => {
     expect(twice.status).toBeOneOf([400, 403]);
   });
 
+  it('takes a body that "identify" has read, and says for the operator when that lost it', async () => {
+    const byBody = (read: (c: Context) => Promise<unknown>) => {
+      const app = new Hono();
+      const named = async (c: Context) => {
+        const { user } = (await read(c)) as { readonly user: string };
+        return { principal: { id: user, roles: ["analyst"] }, agent: { id: "web" } };
+      };
+      app.use("/v1/*", guardRequests(guard, { api: "openai", identify: named }));
+      return app.post(CHAT, async (c) => c.json(await c.req.json()));
+    };
+    const said = { ...hello, user: "ada" };
+    expect(
+      await (
+        await ask(
+          byBody((c) => c.req.json()),
+          CHAT,
+          said,
+        )
+      ).json(),
+    ).toEqual(said);
+    expect(
+      (
+        await ask(
+          byBody((c) => c.req.raw.json()),
+          CHAT,
+          said,
+        )
+      ).status,
+    ).toBe(403);
+    expect(desk.records.at(-1)?.detail).toContain("has read the request's body");
+  });
+
   it.each<[string, (c: Context) => Promise<unknown>]>([
     ["raw.json()", (c) => c.req.raw.json()],
     ["formData()", (c) => c.req.formData()],

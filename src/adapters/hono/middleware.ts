@@ -32,16 +32,20 @@ export function answerWith(c: Context, response: Response): void {
 export function incoming(c: Context): IncomingRequest<Context> {
   const { raw } = c.req;
   const given = incomingRequest(raw, c, mountedOn(c));
-  if (!raw.bodyUsed) return given;
-  const remembered = rememberedBody(c);
+  // At once, where it is the order of middleware that is wrong.
+  if (raw.bodyUsed) rememberedBody(c);
+  const { body } = given;
   return {
     ...given,
-    body: async (maxBytes) => {
-      const bytes = await remembered();
-      if (bytes.byteLength > maxBytes) throw tooLong(maxBytes);
-      return bytes;
-    },
+    // `identify` may read it, too.
+    body: body && (async (maxBytes) => (raw.bodyUsed ? remembered(c, maxBytes) : body(maxBytes))),
   };
+}
+
+async function remembered(c: Context, maxBytes: number): Promise<Uint8Array> {
+  const bytes = await rememberedBody(c)();
+  if (bytes.byteLength > maxBytes) throw tooLong(maxBytes);
+  return bytes;
 }
 
 /** What Hono remembers of a body that was read: by itself, because its oldest versions do not make one form of another. */

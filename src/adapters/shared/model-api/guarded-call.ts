@@ -1,5 +1,5 @@
 import type { Denial, DenialCode } from "../../../core/denial";
-import { AuthorizationDeniedError, denialError } from "../../../core/errors";
+import { AuthorizationDeniedError, ConfigurationError, denialError } from "../../../core/errors";
 import type { Session } from "../../../core/session";
 import { answerFormat } from "./answers/answer-format";
 import type { JointAllow } from "../joint-decision";
@@ -232,10 +232,14 @@ export function guardedCall({
     const isUnreadable = error instanceof UnreadableBodyError;
     const code: DenialCode = isUnreadable ? "arguments_invalid" : "unsupported_hop";
     const reason = isUnreadable || error instanceof UnsupportedRequestError ? error.message : undefined;
+    // What the operator has to mend is not the caller's to read.
+    const detail = error instanceof ConfigurationError ? error.message : undefined;
     const action = outgoing ? `${outgoing.method} ${outgoing.url.pathname}` : "fetch";
     const decision = await session.check(
       { kind: "llm_model", id: guard.provider, action },
-      { refuse: { code, ...(reason !== undefined && { reason }) } },
+      {
+        refuse: { code, ...(reason !== undefined && { reason }), ...(detail !== undefined && { detail }) },
+      },
     );
     // `refuse` never allows; the type does not know.
     if (decision.effect === "allow") throw error;
