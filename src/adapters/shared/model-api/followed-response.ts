@@ -112,7 +112,8 @@ export class CallUnderWay {
   #end(outcome: SettledOutcome, usage?: TokenUsage): void {
     this.#stopWatch();
     this.#letGo?.();
-    this.#over.abort();
+    // A reason of one's own spares the making of an error with its stack.
+    this.#over.abort("The call is over.");
     this.allowed.settle(outcome, usage);
   }
 }
