@@ -24,6 +24,7 @@ export interface AuditRecord {
     /** The model that the requested name stands for, where that is another. */
     readonly canonical?: string;
   };
+  /** For whom it was, or, where nobody was proven, for whom the session last was; `unknown` where it never was for anybody. */
   readonly subject: { readonly id: string; readonly roles: readonly string[] };
   readonly agent: {
     readonly id: string;

@@ -5,7 +5,7 @@ import type { DelegationRules } from "./delegation";
 import type { DenialCode } from "./denial";
 import type { EnrichedPrincipals } from "./enriched-principals";
 import type { HopSnapshot } from "./hop";
-import type { Identified } from "./identification";
+import type { Identification, Identified } from "./identification";
 import type { JsonLimits } from "./json";
 import type {
   AuditSink,
@@ -73,7 +73,8 @@ export interface SessionContext extends Run {
   /** Whether this session, or one that it was delegated from, was ended. It stays so even if the state forgets, or never hears of it. */
   readonly ends: readonly Ending[];
   /** Whom to ask the PDP about; verified anew on every hop where there is a token. */
-  identify(): MaybePromise<Identified>;
+  readonly identify: Identification["identify"];
+  readonly known: Identification["known"];
 }
 
 /** Options of one check. */

@@ -5,7 +5,7 @@ import { MAX_LIFE_MS, whyInvalid, type DelegationLink } from "./delegation";
 import { ConfigurationError } from "./errors";
 import { grantSchema, type AuthorizationDetails, type Grant } from "./grant";
 import { namedBy } from "./hop";
-import type { Identified } from "./identification";
+import { tokenLimits, type Identified } from "./identification";
 import { snapshot, type JsonValue } from "./json";
 import { assertKindPart } from "./names";
 import { parseOptions } from "./options";
@@ -129,7 +129,7 @@ function refuseInvalid(
   { proof }: Identified,
   link: DelegationLink,
 ): void {
-  const reason = whyInvalid(link, { root, links, limit: proof.authorizationDetails }, guard.delegation);
+  const reason = whyInvalid(link, { root, links, limits: tokenLimits(proof) }, guard.delegation);
   if (reason !== undefined) throw invalid(reason);
 }
 

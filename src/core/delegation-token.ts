@@ -7,7 +7,7 @@ import { linkSchema, whyInvalid, type DelegationLink } from "./delegation";
 import { ConfigurationError } from "./errors";
 import { newEvaluation } from "./evaluation";
 import { grantSchema } from "./grant";
-import type { Identified, Proof } from "./identification";
+import { tokenLimits, type AgentToken, type Identified, type Proof } from "./identification";
 import { snapshot, type JsonObject } from "./json";
 import { parseAgent, parsePrincipal, parseTask, type Agent } from "./principal";
 import type { DelegationTokens } from "./ports";
@@ -22,6 +22,13 @@ const signedSchema = z.strictObject({
   issued_at: z.number(),
   logins: z.array(z.string()),
   authorization_details: grantSchema.exactOptional(),
+  agent_token: z
+    .strictObject({
+      issued_at: z.number(),
+      logins: z.array(z.string()),
+      authorization_details: grantSchema.exactOptional(),
+    })
+    .exactOptional(),
   session: z.string().min(1).max(256),
   started_at: z.iso.datetime(),
   root: z.unknown().transform(parseAgent),
@@ -64,6 +71,7 @@ async function sign(
     issued_at: proof.issuedAt,
     logins: [...(proof.logins ?? [])],
     ...(proof.authorizationDetails && { authorization_details: [...proof.authorizationDetails] as never }),
+    ...(proof.agentToken && { agent_token: signedAgentToken(proof.agentToken) }),
     session: id,
     started_at: startedAt.toISOString(),
     // Its own token, which says its roles, stays here.
@@ -78,6 +86,17 @@ async function sign(
     "delegation token",
     tokens.sign(snapshot(signed) as JsonObject, { audience: agent.id, expiresAt }),
   );
+}
+
+type SignedAgentToken = NonNullable<z.output<typeof signedSchema>["agent_token"]>;
+
+function signedAgentToken({ limit, issuedAt, logins }: AgentToken): SignedAgentToken {
+  const limits = limit && { authorization_details: [...limit] as never };
+  return { issued_at: issuedAt, logins: [...logins], ...limits };
+}
+
+function agentTokenOf({ issued_at, logins, authorization_details: limit }: SignedAgentToken): AgentToken {
+  return { issuedAt: issued_at, logins, ...(limit && { limit }) };
 }
 
 /**
@@ -98,7 +117,15 @@ export async function takeUpDelegation(
     tokens.verify(token),
   );
   const signed = signedSchema.parse(snapshot(delegation));
-  const { root, authorization_details: limit, auth } = signed;
+  const { root, authorization_details: limit, agent_token: its } = signed;
+  const proof: Proof = {
+    principal: signed.principal,
+    auth: signed.auth,
+    issuedAt: signed.issued_at,
+    logins: signed.logins,
+    ...(limit && { authorizationDetails: limit }),
+    ...(its && { agentToken: agentTokenOf(its) }),
+  };
   // The token may end before the delegation: with the user's own.
   const links = signed.links.map((link) => ({ ...link, expires_at: Math.min(link.expires_at, expiresAt) }));
   const received = links.at(-1)?.agent;
@@ -108,18 +135,12 @@ export async function takeUpDelegation(
   if (audience !== agent.id)
     throw invalid(`the token is for ${audience}, and the delegation for ${agent.id}`);
   links.forEach((link, index) => {
-    const reason = whyInvalid(link, { root, links: links.slice(0, index), limit }, guard.delegation);
+    const above = { root, links: links.slice(0, index), limits: tokenLimits(proof) };
+    const reason = whyInvalid(link, above, guard.delegation);
     if (reason !== undefined) throw invalid(reason);
   });
   if (taker.id !== agent.id) throw invalid(`the delegation is for ${agent.id}, and not for ${taker.id}`);
 
-  const proof: Proof = {
-    principal: signed.principal,
-    auth,
-    issuedAt: signed.issued_at,
-    logins: signed.logins,
-    ...(limit && { authorizationDetails: limit }),
-  };
   const startedAt = new Date(signed.started_at);
   return sessionContext(guard, {
     id: signed.session,

@@ -35,8 +35,8 @@ export interface Delegator {
   /** The agent that the user set to work. */
   readonly root: Agent;
   readonly links: readonly DelegationLink[];
-  /** What the user's own token is limited to. */
-  readonly limit: Grant | undefined;
+  /** What the tokens of the user and of that agent are limited to. */
+  readonly limits: readonly Grant[];
 }
 
 /** What the operator says of all delegations. */
@@ -47,10 +47,13 @@ export interface DelegationRules {
   readonly strict: boolean;
 }
 
+/** As the PDP folds names, and whatever the case: `Refund-Bot` does not hand its work to itself as `refund_bot`. */
+const folded = (id: string): string => id.toLowerCase().replaceAll(/[-:/.@]/g, "_");
+
 /** Why nobody could hand on so much, or to this agent; `undefined` when it is proven that authority narrows. */
 export function whyInvalid(
   link: DelegationLink,
-  { root, links, limit }: Delegator,
+  { root, links, limits }: Delegator,
   { maxDepth, strict }: DelegationRules,
 ): string | undefined {
   const from = links.at(-1);
@@ -60,10 +63,10 @@ export function whyInvalid(
   if (link.max_depth > depth) return `maxDepth: ${depth} is the most that can be handed on.`;
   if (link.expires_at > (from?.expires_at ?? Infinity))
     return "expiresIn: the delegation would outlive the one that it comes from.";
-  if ([root, ...links.map(({ agent }) => agent)].some(({ id }) => id === link.agent.id))
+  if ([root, ...links.map(({ agent }) => agent)].some(({ id }) => folded(id) === folded(link.agent.id)))
     return `${link.agent.id} is part of the chain already.`;
 
-  const above = [...(limit ? [limit] : []), ...links.map(({ grant }) => grant)];
+  const above = [...limits, ...links.map(({ grant }) => grant)];
   for (const grant of above) {
     const reason = whyWider(link.grant, grant);
     if (reason !== undefined) return `authorization_details: ${reason}.`;

@@ -21,9 +21,8 @@ export function refuseBeyondGrants(
   const hop = { kind, id: models?.at(-1) ?? name, action, attr };
   const narrower = grants.find(({ grant }) => !covers(grant, hop));
   if (!narrower) return;
-  const { label } = narrower;
-  const who = label === "subject" ? "The token" : `What was delegated to ${label}`;
-  throw new Refusal("delegation_invalid", { reason: `${who} does not cover this call.`, refusedBy: label });
+  const { label, what } = narrower;
+  throw new Refusal("delegation_invalid", { reason: `${what} does not cover this call.`, refusedBy: label });
 }
 
 /** How far all grants together reach: for showing and hiding. */

@@ -23,10 +23,28 @@ export interface Proof extends VerifiedIdentity {
   readonly token?: string;
   /** The acting agent, if its own token was verified: roles and attributes are the token's. */
   readonly agent?: Agent;
+  readonly agentToken?: AgentToken;
+}
+
+/** What the agent's own token says of itself, and not of the user's. */
+export interface AgentToken {
+  /** What it is limited to. */
+  readonly limit?: Grant;
+  readonly issuedAt: number;
+  readonly logins: readonly string[];
 }
 
 /** Proves it, anew on every hop where there is a token. */
 export type Prove = () => MaybePromise<Proof>;
+
+/** One of the limits that a hop is held against. */
+export interface Limit {
+  /** Whom a denial names. */
+  readonly label: string;
+  /** What does not cover the call, as the denial says it. */
+  readonly what: string;
+  readonly grant: Grant;
+}
 
 /** Whom a hop is decided for. */
 export interface Identified {
@@ -35,8 +53,8 @@ export interface Identified {
   readonly proof: Proof;
   /** The subject's token, if the PDP is to read it. The same object while it is the same. */
   readonly auxData: AuxData | undefined;
-  /** What limits the hop before any policy: the token's own limit, and the grant of each delegation. */
-  readonly grants: readonly { readonly label: string; readonly grant: Grant }[];
+  /** What limits the hop before any policy: the tokens' own limits, and the grant of each delegation. The same object while they are the same. */
+  readonly grants: readonly Limit[];
 }
 
 const ASSERTED = { method: "asserted", verified: false } as const;
@@ -71,35 +89,51 @@ export function proven(
     if (given.principal) return { principal: given.principal, auth: ASSERTED };
     throw new Refusal("unauthenticated", { detail: "there is neither a token nor a principal" });
   };
-  let onBehalfOf: string | undefined;
+  let onBehalfOf: { readonly id: string; readonly issuer: string | undefined } | undefined;
 
   return async () => {
     const [subject, agent] = await Promise.all([
       proveSubject(),
       tokens.agent === undefined ? undefined : verify(tokens.agent),
     ]);
-    refuseOtherAgent(given.agent.id, subject.actor, agent?.principal.id);
-    // What a session has counted, pinned and remembered is one principal's.
-    onBehalfOf ??= subject.principal.id;
-    if (subject.principal.id !== onBehalfOf)
-      throw new Refusal("unauthenticated", { detail: `the session is that of ${onBehalfOf}: open another` });
+    refuseOtherAgent(given.agent.id, subject.actor, agent?.principal.id, agent?.actor);
+    // What a session has counted, pinned and remembered is one principal's. Two issuers may have one of the same name.
+    const { id } = subject.principal;
+    const { issuer } = subject.auth;
+    onBehalfOf ??= { id, issuer };
+    if (id !== onBehalfOf.id || issuer !== onBehalfOf.issuer) {
+      const whose = [onBehalfOf.id, onBehalfOf.issuer ?? []].flat().join(" at ");
+      throw new Refusal("unauthenticated", { detail: `the session is that of ${whose}: open another` });
+    }
     const expiresAt = Math.min(subject.expiresAt ?? Infinity, agent?.expiresAt ?? Infinity);
     return {
       ...subject,
       ...(subject.authorizationDetails && {
-        authorizationDetails: parseOptions(
-          grantSchema,
-          "authorization_details",
-          subject.authorizationDetails,
-        ),
+        authorizationDetails: limitOf(subject.authorizationDetails),
       }),
       ...(expiresAt !== Infinity && { expiresAt }),
       issuedAt: subject.issuedAt ?? startedAt,
       logins: [...(subject.logins ?? []), ...(agent?.logins ?? [])],
-      ...(agent && { agent: verifiedAgent(given.agent, agent.principal) }),
+      ...(agent && {
+        agent: verifiedAgent(given.agent, agent.principal),
+        agentToken: ownToken(agent, startedAt),
+      }),
     };
   };
 }
+
+function ownToken(
+  { authorizationDetails, issuedAt, logins }: VerifiedIdentity,
+  startedAt: number,
+): AgentToken {
+  return {
+    issuedAt: issuedAt ?? startedAt,
+    logins: logins ?? [],
+    ...(authorizationDetails && { limit: limitOf(authorizationDetails) }),
+  };
+}
+
+const limitOf = (details: unknown): Grant => parseOptions(grantSchema, "authorization_details", details);
 
 /** A token that names another agent as the one that acts is somebody else's. */
 function refuseOtherAgent(id: string, ...claimed: readonly (string | undefined)[]): void {
@@ -131,42 +165,68 @@ export interface Acting {
   readonly links: readonly DelegationLink[];
 }
 
-/**
- * Whom to ask the PDP about, and what limits them.
- *
- * @throws {Refusal} where a token or a delegation has expired.
- */
+/** Finds out whom a hop is decided for. */
+export interface Identification {
+  /**
+   * Whom to ask the PDP about, and what limits them.
+   *
+   * @throws {Refusal} where a token or a delegation has expired.
+   */
+  identify(): MaybePromise<Identified>;
+  /** Who was proven last, for the record of a hop that proves nobody. It decides nothing. */
+  known(): Identified["checked"] | undefined;
+}
+
 export function identification(
   prove: Prove,
-  acting: Acting,
+  acting: Acting & Partial<Pick<Identification, "known">>,
   guard: Pick<GuardContext, "agents" | "auxData" | "clock" | "delegation">,
-): () => MaybePromise<Identified> {
+): Identification {
   let last: (Identified & { readonly key: string }) | undefined;
-  const identify = (proof: Proof): Identified => {
-    refuseExpired(proof, acting.links, guard.clock);
+  const describe = (proof: Proof): Identified => {
     if (last?.proof === proof) return last;
+    const { principal, auth, agent, authorizationDetails, agentToken, token } = proof;
     // A token that was renewed says the same.
-    const key = JSON.stringify([proof.principal, proof.auth, proof.agent]);
-    const checked =
-      last?.key === key
-        ? last.checked
-        : checkedPrincipals({ ...acting, proof, maxDepth: guard.delegation.maxDepth }, guard.agents);
-    const ofToken = proof.authorizationDetails;
-    const grants = [
-      ...(ofToken ? [{ label: "subject", grant: ofToken }] : []),
-      ...acting.links.map(({ agent, grant }) => ({ label: agent.id, grant })),
-    ];
-    const { token } = proof;
+    const key = JSON.stringify([principal, auth, agent, authorizationDetails, agentToken?.limit]);
+    const same = last?.key === key ? last : undefined;
+    const actors = { ...acting, proof, maxDepth: guard.delegation.maxDepth };
     const forPdp =
       guard.auxData && token !== undefined ? Object.freeze({ jwt: { token, ...guard.auxData } }) : undefined;
-    const auxData = last?.proof.token === token ? last?.auxData : forPdp;
-    last = { key, checked, proof, auxData, grants };
+    last = {
+      key,
+      proof,
+      checked: same?.checked ?? checkedPrincipals(actors, guard.agents),
+      grants: same?.grants ?? limitsOf(proof, acting),
+      auxData: last?.proof.token === token ? last?.auxData : forPdp,
+    };
     return last;
   };
-  return () => {
-    const proof = prove();
-    return proof instanceof Promise ? proof.then(identify) : identify(proof);
+  const identify = (proof: Proof): Identified => {
+    const identified = describe(proof);
+    refuseExpired(proof, acting.links, guard.clock);
+    return identified;
   };
+  return {
+    identify: () => {
+      const proof = prove();
+      return proof instanceof Promise ? proof.then(identify) : identify(proof);
+    },
+    known: () => last?.checked ?? acting.known?.(),
+  };
+}
+
+/** What the tokens that prove a session limit it to. */
+export const tokenLimits = ({ authorizationDetails, agentToken }: Proof): readonly Grant[] =>
+  [authorizationDetails, agentToken?.limit].filter((limit) => limit !== undefined);
+
+/** That of the user's token, that of his agent's, and the grant of each delegation. */
+function limitsOf({ authorizationDetails, agentToken }: Proof, { root, links }: Acting): readonly Limit[] {
+  const agentLimit = agentToken?.limit;
+  return [
+    ...(authorizationDetails ? [{ label: "subject", what: "The token", grant: authorizationDetails }] : []),
+    ...(agentLimit ? [{ label: root.id, what: `The token of ${root.id}`, grant: agentLimit }] : []),
+    ...links.map(({ agent: { id }, grant }) => ({ label: id, what: `What was delegated to ${id}`, grant })),
+  ];
 }
 
 function refuseExpired({ expiresAt }: Proof, links: readonly DelegationLink[], clock: () => Date): void {

@@ -27,6 +27,8 @@ export async function askPdp(
   const question = (): JsonObject => ({
     hop: [hop.kind, hop.name, hop.action],
     attr: { ...attr, context },
+    // Policies may read it themselves: after a step-up it says something else.
+    ...(evaluation.auxData && { token: evaluation.auxData.jwt.token }),
   });
   return session.repeatedDenials.ask(checked, question, ask);
 }

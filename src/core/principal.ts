@@ -71,6 +71,8 @@ export const identifier = z
   .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, "holds control characters")
   .refine((id) => id.isWellFormed() && id.trim() === id, "has spaces around it or ill-formed Unicode");
 const roles = z.array(identifier).max(100);
+/** The PDP refuses a principal that has a role twice, as groups of groups do. */
+const each = (names: readonly string[]): readonly string[] => [...new Set(names)];
 
 /** Plain JSON first, and then its names: a `toJSON` may answer with others than are seen here. */
 const attributes = (reserved: readonly string[]) =>
@@ -100,7 +102,7 @@ function plain(given: unknown, complain: (message: string) => void): JsonObject 
 
 const principalSchema = z.strictObject({
   id: identifier,
-  roles: roles.min(1),
+  roles: roles.min(1).transform(each),
   type: z.enum(["user", "service", "agent"]).default("user"),
   attr: attributes(RESERVED_ATTRIBUTES),
 });
@@ -109,7 +111,7 @@ const agentSchema = z.strictObject({
     (id) => id !== "subject",
     "is what a denial calls the one on whose behalf an agent acts",
   ),
-  roles: roles.default([]),
+  roles: roles.default([]).transform(each),
   attr: attributes(RESERVED_ATTRIBUTES),
   harness: identifier.optional(),
   version: identifier.optional(),

@@ -17,7 +17,7 @@ export async function auditRecord(
   const canonical = evaluation.models?.at(-1);
   const { guard, id, agent, links, task } = session;
   const delegation = links.at(-1);
-  const subject = evaluation.checked?.[0].principal;
+  const subject = (evaluation.checked ?? session.known())?.[0].principal;
   const args = guard.recordArguments ? evaluation.hop?.attr.arguments : undefined;
   const digest = await evaluation.digest;
   return Object.freeze({

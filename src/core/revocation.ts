@@ -73,12 +73,20 @@ export function authorityOf(
   return guard.tasks === "registered" && task ? { targets, issuedAt, task: task.id } : { targets, issuedAt };
 }
 
+/** The agent's own token has an age of its own: what ends it must not miss it because the user has logged in since. */
+function agentsAuthority({ root }: SessionContext, { proof }: Identified): readonly Authority[] {
+  const { agentToken } = proof;
+  if (!agentToken || agentToken.issuedAt >= proof.issuedAt) return [];
+  const { issuedAt, logins } = agentToken;
+  return [{ targets: [{ agent: root.id }, ...logins.map((login) => ({ login }))], issuedAt }];
+}
+
 /** @throws {Refusal} `revoked` if anything that this session's authority rests on has been withdrawn. */
 export async function refuseRevoked(session: SessionContext, identified: Identified): Promise<void> {
   const { guard } = session;
   refuseEnded(session);
-  const found = guard.state.revocations.find(authorityOf(session, identified));
-  refuse(await within(guard.timeoutMs, "revocations", found));
+  for (const authority of [authorityOf(session, identified), ...agentsAuthority(session, identified)])
+    refuse(await within(guard.timeoutMs, "revocations", guard.state.revocations.find(authority)));
 }
 
 /** @throws {Refusal} `revoked` for a session that has ended, or was delegated from one that has. */

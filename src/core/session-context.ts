@@ -1,6 +1,6 @@
 import type { Ending, GuardContext, SessionContext } from "./context";
 import { EnrichedPrincipals } from "./enriched-principals";
-import { identification, type Acting, type Prove } from "./identification";
+import { identification, type Acting, type Identification, type Prove } from "./identification";
 import type { SessionCounter } from "./ports";
 import { RememberedAnswers } from "./remembered-answers";
 import { RepeatedDenials } from "./repeated-denials";
@@ -15,6 +15,8 @@ export interface Run extends Acting {
   readonly prove: Prove;
   /** Of the sessions that this one was delegated from. */
   readonly ends?: readonly Ending[];
+  /** Of the session that this one was delegated from: its subject is the same. */
+  readonly known?: Identification["known"];
 }
 
 /** What a session remembers is its own; what it counts is the chain's. */
@@ -28,7 +30,7 @@ export function sessionContext(guard: GuardContext, run: Run): SessionContext {
     enriched: new EnrichedPrincipals(),
     repeatedDenials: guard.repeats ? new RepeatedDenials(guard.repeats) : undefined,
     annotations: annotations(run),
-    identify: identification(run.prove, run, guard),
+    ...identification(run.prove, run, guard),
   };
 }
 

@@ -53,7 +53,7 @@ export async function lookUp(
     enter("revocation");
     await refuseRevoked(session, identified);
 
-    const cache = session.visibility.of(proven);
+    const cache = session.visibility.of(identified);
     const prefixes = questions.map(cachePrefix);
     const answers = questions.map(({ actions }, index): Answer => {
       const known = actions.map((action) => [action, cache.get(`${prefixes[index]}${action}`)] as const);

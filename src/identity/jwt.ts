@@ -3,6 +3,7 @@ import * as z from "zod";
 import { isJsonObject } from "../core/json";
 import { parseOptions } from "../core/options";
 import type { JsonValue, VerifiedIdentity } from "../index";
+import { atOnce } from "./at-once";
 import { readAuthorizationDetails } from "./authorization-details";
 import { parseClaims, type ClaimFunction, type ClaimMapping } from "./claim-mapping";
 import { loginsOf } from "./login-id";
@@ -80,7 +81,7 @@ export function jwt(options: JwtOptions): TokenVerifier {
       return keys;
     },
     identify: (token) => ({
-      principal: principalOf(token.claims),
+      principal: atOnce(principalOf(token.claims), "principal"),
       auth: { method: "jwt", issuer, verified: true },
       ...delegationOf(token),
       logins: loginsOf({ ...token.claims, iss: issuer }),

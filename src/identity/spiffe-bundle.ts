@@ -1,10 +1,11 @@
 import type { JSONWebKeySet } from "jose";
 import * as z from "zod";
+import { isJsonObject } from "../core/json";
 import { parseStrictJson } from "../core/strict-json";
 import type { JsonValue } from "../index";
 import { fetchDocument } from "./fetch-document";
 import type { KeySource, LoadedKeys } from "./key-set";
-import { jwksSchema } from "./key-sources";
+import { jwksSchema, withoutOddKeys } from "./key-sources";
 import { filesFor } from "./node-files";
 
 /** A bundle as it is published: the keys of a trust domain, and seconds after which to look again. */
@@ -22,17 +23,22 @@ const LONGEST_HINT_S = 3600;
  *
  * @see SPIFFE Trust Domain and Bundle, section 4.2.2
  */
-export function jwtKeysOf({ keys }: JSONWebKeySet): JSONWebKeySet {
-  const isBundle = keys.some(({ use }) => use !== undefined);
+export function jwtKeysOf({ keys }: JSONWebKeySet, isBundle = saysUse(keys)): JSONWebKeySet {
   return {
     keys: keys.flatMap(({ use, ...key }) => (!isBundle || use === "jwt-svid" ? [key] : [])),
   };
 }
 
+const saysUse = (keys: readonly unknown[]): boolean =>
+  keys.some((key) => isJsonObject(key) && key.use !== undefined);
+const published = z.looseObject({ keys: z.array(z.unknown()) });
+
 function loaded(document: JsonValue): Required<LoadedKeys> {
-  const bundle = bundleSchema.parse(document);
+  // What is no key still says that this is a bundle.
+  const isBundle = saysUse(published.parse(document).keys);
+  const bundle = bundleSchema.parse(withoutOddKeys(document));
   const refreshAfterMs = Math.min(bundle.spiffe_refresh_hint ?? DEFAULT_HINT_S, LONGEST_HINT_S) * 1000;
-  return { jwks: jwtKeysOf(bundle), refreshAfterMs, maxAgeMs: 2 * refreshAfterMs };
+  return { jwks: jwtKeysOf(bundle, isBundle), refreshAfterMs, maxAgeMs: 2 * refreshAfterMs };
 }
 
 /** A bundle at an endpoint with web PKI. */

@@ -2,6 +2,7 @@ import type { JSONWebKeySet } from "jose";
 import * as z from "zod";
 import { parseOptions } from "../core/options";
 import { ConfigurationError } from "../index";
+import { atOnce } from "./at-once";
 import { fixedKeys, RotatingKeys, type KeySet } from "./key-set";
 import { jwtKeysOf, bundleAt, bundleIn, bundleSchema } from "./spiffe-bundle";
 import { isTrustDomain, trustDomainOf } from "./spiffe-id";
@@ -82,7 +83,7 @@ export function spiffe(options: SpiffeOptions): TokenVerifier {
       return bundle;
     },
     identify: ({ claims: { sub } }) => {
-      const roles = rolesOf(sub);
+      const roles = atOnce(rolesOf(sub), "roles");
       if (roles.length === 0) throw new Error(`there are no roles for ${sub}`);
       return {
         principal: { id: sub, roles, type },

@@ -117,6 +117,8 @@ describe("a function of claims", () => {
     ["answers with nothing", () => undefined as never, /principal/],
     ["names no roles", () => ({ id: "x", roles: [] }), /roles/],
     ["answers later", (() => Promise.resolve({ id: "x", roles: ["clerk"] })) as never, /principal/],
+    // Which would end the process if nobody listened.
+    ["fails later", (() => Promise.reject(new Error("no such partner"))) as never, /principal/],
     ["sets a name of the guard's own", () => ({ id: "x", roles: ["clerk"], attr: { auth: {} } }), /auth/],
     [
       "answers with what is no JSON",

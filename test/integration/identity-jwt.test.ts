@@ -272,6 +272,16 @@ describe("keys at an address", () => {
     await expect(identity.verify(token)).rejects.toThrow(/cannot be had/);
   });
 
+  it("prove tokens although what is published with them is no key, and not if nothing else is", async () => {
+    const { keys } = await signer.jwks();
+    const odd = [{}, null, 7, "es-1", [], { kty: 7, kid: "es-1" }, { kty: "EC", kid: "broken" }];
+    const some = await publish(() => Response.json({ keys: [...odd, ...keys] }));
+    const token = await signer.sign(goodClaims());
+    expect(await at(some.url).verify(token)).toMatchObject({ principal: { id: "clerk-1" } });
+    const none = await publish(() => Response.json({ keys: odd.slice(0, 3) }));
+    await expect(at(none.url).verify(token)).rejects.toThrow(/cannot be had/);
+  });
+
   it("that are still the same leave what they have proven as it is", async () => {
     const clock = movableClock();
     const { url, asked } = await publish(async () => Response.json(await signer.jwks()));

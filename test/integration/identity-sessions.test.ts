@@ -1,7 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ConfigurationError, createGuard, findDenial, type Denial, type TokenSource } from "hopguard";
+import {
+  ConfigurationError,
+  createGuard,
+  findDenial,
+  type Denial,
+  type PdpQuery,
+  type PolicyDecisionPoint,
+  type Session,
+  type TokenSource,
+} from "hopguard";
 import { guardFetch } from "hopguard/fetch";
-import { byIssuer, jwt, spiffe, type TokenVerifier } from "hopguard/identity";
+import { byIssuer, jwt, loginsOf, spiffe, type TokenVerifier } from "hopguard/identity";
 import { stubPdp, type StubPdp } from "hopguard/testing";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { serve } from "../../examples/shared/serve";
@@ -65,6 +74,60 @@ describe("an agent with a token of its own", () => {
   });
 });
 
+describe("an agent whose own token says more", () => {
+  const withBot = async (claims: object) => {
+    const its = await signer.sign({ ...goodClaims("bot-1"), ...claims });
+    const guard = createGuard({ pdp, audit, identity: await verifier(), clock });
+    return guard.session({ token: await signer.sign(goodClaims()), agent: { id: "bot-1", token: its } });
+  };
+
+  it("is limited by it, and so is all that it hands on", async () => {
+    const actions = ["tools/call/read"];
+    const session = await withBot({ authorization_details: [{ type: "mcp_desk", actions }] });
+    expect(await session.check({ ...hop, action: "tools/call/read" })).toMatchObject({ effect: "allow" });
+    expect(await session.check({ ...hop, action: "tools/call/write" })).toMatchObject({
+      denial: {
+        code: "delegation_invalid",
+        refused_by: "bot-1",
+        reason: "The token of bot-1 does not cover this call.",
+      },
+    });
+    expect({ ...(await session.visible("desk", ["read", "write"])) }).toEqual({
+      read: "always",
+      write: "never",
+    });
+    const wider = { to: "helper", authorization_details: [{ type: "mcp_desk", actions: ["tools/call/*"] }] };
+    expect(await session.delegate(wider).catch(findDenial)).toMatchObject({ code: "delegation_invalid" });
+    expect(pdp.queries.map(({ actions }) => actions.join())).not.toContain("tools/call/write");
+  });
+
+  it("ends with what was issued before, by the age of its own token and not of the user's", async () => {
+    const guard = createGuard({ pdp, audit, identity: await verifier(), clock });
+    const open = async (age: number) => {
+      const its = await signer.sign({ ...goodClaims("bot-1"), iat: seconds(-age), sid: `login-${age}` });
+      return guard.session({ token: await signer.sign(goodClaims()), agent: { id: "bot-1", token: its } });
+    };
+    const [old, young] = [await open(400), await open(100)];
+    const outcomes = async () =>
+      Promise.all([old, young].map(async (session) => (await session.check(hop)).effect));
+    expect(await outcomes()).toEqual(["allow", "allow"]);
+    await guard.revoke({ agent: "bot-1" }, { issuedBefore: new Date((seconds() - 200) * 1000) });
+    expect(await outcomes()).toEqual(["deny", "allow"]);
+    expect(audit.records.some(({ code }) => code === "revoked")).toBe(true);
+    const [login = ""] = loginsOf({ iss: ISSUER, sid: "login-100" });
+    await guard.revoke({ login }, { issuedBefore: new Date((seconds() - 50) * 1000) });
+    expect(await outcomes()).toEqual(["deny", "deny"]);
+  });
+
+  it("acts for nobody with a token by which another acts for it", async () => {
+    expect(await withBot({ act: { sub: "bot-2" } }).catch(findDenial)).toMatchObject({
+      code: "unauthenticated",
+    });
+    expect(audit.records.at(-1)?.detail).toMatch(/bot-2, and not bot-1/);
+    expect(pdp.queries).toEqual([]);
+  });
+});
+
 describe("a session that rests on a token", () => {
   it("has no time left when nobody can say what time it is", async () => {
     let isBroken = false;
@@ -84,6 +147,78 @@ describe("a session that rests on a token", () => {
     expect(await session.check(hop)).toMatchObject({ denial: { code: "unauthenticated" } });
     expect(audit.records.at(-1)?.detail).toMatch(/that of clerk-1/);
     expect(pdp.queries).toHaveLength(1);
+  });
+
+  it("stays with the issuer that has named its principal: another may have one of that name", async () => {
+    const identity = byIssuer(
+      await verifier(),
+      jwt({ issuer: PARTNER, audience: AUDIENCE, jwks: await partner.jwks() }),
+    );
+    let token = await signer.sign(goodClaims());
+    const session = await open(identity, () => token);
+    token = await partner.sign({ ...goodClaims(), iss: PARTNER });
+    expect(await session.check(hop)).toMatchObject({ denial: { code: "unauthenticated" } });
+    expect(audit.records.at(-1)?.detail).toMatch(/that of clerk-1 at https:\/\/idp\.example/);
+    expect(pdp.queries).toEqual([]);
+  });
+
+  it("has its principal on every record, also of a hop that proves nobody", async () => {
+    let token: string | undefined = await signer.sign(goodClaims());
+    const session = await open(await verifier(), () => token ?? "");
+    const child = await session.delegate({ to: "helper", authorization_details: [], expiresIn: 10 });
+    const subjectOf = async (by: Session) => {
+      await by.check(hop);
+      const { code, subject, agent } = audit.records.at(-1) ?? {};
+      return [code, subject?.id, agent?.id];
+    };
+    ahead = 11_000;
+    expect(await subjectOf(child)).toEqual(["delegation_invalid", "clerk-1", "helper"]);
+    token = undefined;
+    expect(await subjectOf(session)).toEqual(["unauthenticated", "clerk-1", "bot"]);
+    expect(await subjectOf(child)).toEqual(["unauthenticated", "clerk-1", "helper"]);
+    token = await signer.sign(goodClaims());
+    ahead = 601_000;
+    expect(await subjectOf(session)).toEqual(["unauthenticated", "clerk-1", "bot"]);
+  });
+
+  it("shows what the token of that moment reaches, and nothing that was found for another's", async () => {
+    const claims = (more: object) => signer.sign({ ...goodClaims(), ...more });
+    const limit = { authorization_details: [{ type: "mcp_desk", actions: ["tools/call/read"] }] };
+    let token = await claims({});
+    const session = await open(await verifier(), () => token);
+    const shown = async () => ({ ...(await session.visible("desk", ["read", "write"])) });
+    expect(await shown()).toEqual({ read: "always", write: "always" });
+    token = await claims(limit);
+    expect(await shown()).toEqual({ read: "always", write: "never" });
+    const asked = pdp.queries.length;
+    token = await claims({ ...limit, jti: "renewed" });
+    expect(await shown()).toEqual({ read: "always", write: "never" });
+    expect(pdp.queries).toHaveLength(asked);
+  });
+
+  it("shows nothing that a look-up has found for roles which the session had before", async () => {
+    let answer = (): void => undefined;
+    const late = new Promise<void>((resolve) => (answer = resolve));
+    const isKeeper = ({ principal }: PdpQuery): boolean => principal.roles.includes("keeper");
+    const inner = stubPdp({ rules: [isKeeper] });
+    const slow: PolicyDecisionPoint = {
+      check: async (query, options) => {
+        if (isKeeper(query)) await late;
+        return inner.check(query, options);
+      },
+      plan: (query, options) => inner.plan(query, options),
+    };
+    let roles = ["keeper"];
+    const guard = createGuard({ pdp: slow, audit, identity: await verifier(), clock });
+    const token = () => signer.sign({ ...goodClaims(), roles });
+    const session = await guard.session({ token, agent: { id: "bot" } });
+    const before = session.visible("desk", ["close"]);
+    await sleep(20);
+    roles = ["clerk"];
+    await session.visible("desk", ["read"]);
+    answer();
+    expect({ ...(await before) }).toEqual({ close: "always" });
+    expect({ ...(await session.visible("desk", ["close"])) }).toEqual({ close: "never" });
   });
 
   it("ends with it, to the millisecond, although it was proven a moment before", async () => {

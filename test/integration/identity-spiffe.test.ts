@@ -82,6 +82,8 @@ describe("a JWT-SVID", () => {
       await identity.verify(await acme.sign(claims(), { kid: "rsa-1", alg }));
     expect(await roleOf("spiffe://acme.example/agent/other/below")).toEqual(["agent"]);
     expect(await roleOf(TRIAGE, { roles: (id) => [id.slice(-6)] })).toEqual(["triage"]);
+    const later = (() => Promise.reject(new Error("nobody knows"))) as never;
+    await expect(roleOf(TRIAGE, { roles: later })).rejects.toThrow(/roles must be there at once/);
     const roles = { "spiffe://acme.example/*": ["any"], "spiffe://acme.example/a/*": ["a"] };
     expect(await roleOf("spiffe://acme.example/a/b", { roles })).toEqual(["a"]);
     expect(await roleOf("spiffe://acme.example/a", { roles })).toEqual(["any"]);
@@ -200,6 +202,18 @@ describe("a bundle", () => {
     await expect.poll(() => asked).toBe(3);
     ahead = 61_000 + 121_000;
     expect(await proves()).toMatch(/cannot be had/);
+  });
+
+  it("may hold members that are no keys: the others count", async () => {
+    const path = join(await temporaryFolder(), "bundle.json");
+    const bundle = (await bundleOf(acme, ["es-1"])) as { keys: object[] };
+    await writeFile(path, JSON.stringify({ ...bundle, keys: [{ use: "jwt-svid" }, null, ...bundle.keys] }));
+    const identity = await verifier({ trustDomains: { "acme.example": { bundle: path } } });
+    expect(await identity.verify(await svid())).toMatchObject({ auth: { issuer: "acme.example" } });
+    const keys = bundle.keys.map(({ use: _, ...key }: { use?: unknown }) => key);
+    await writeFile(path, JSON.stringify({ keys: [{ use: "jwt-svid" }, ...keys] }));
+    const other = await verifier({ trustDomains: { "acme.example": { bundle: path } } });
+    await expect(other.verify(await svid())).rejects.toThrow(/no applicable key/);
   });
 
   it("in a file counts anew when the file is another, and its old keys count no more", async () => {

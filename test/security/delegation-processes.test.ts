@@ -250,6 +250,37 @@ describe("an agent in another process", () => {
       expect(await codeOf(taken, refund(10))).toBe("allow");
     });
 
+    it("is within what the token of the user's agent is limited to", async () => {
+      const { first, second, pdp } = guards();
+      const authorizationDetails = [
+        { ...REFUNDS, constraints: { "arguments.amount_cents": { maximum: 10 } } },
+      ];
+      const agent = tokenOf({ principal: { id: "root", roles: ["bot"] }, authorizationDetails });
+      const root = await first.session({ token: tokenOf(), agent: { id: "root", token: agent } });
+      const child = await handedOn(root, ["executor"], {
+        authorization_details: [{ ...REFUNDS, constraints: {} }],
+      });
+      const taken = await takenUp(second, child);
+      const before = pdp.queries.length;
+      expect(await taken.check(refund(11))).toMatchObject({
+        denial: { code: "delegation_invalid", refused_by: "root" },
+      });
+      expect(pdp.queries).toHaveLength(before);
+      expect(await codeOf(taken, refund(10))).toBe("allow");
+    });
+
+    it("ends with the token of the user's agent, by its own age", async () => {
+      const { first, second } = guards();
+      const issuedAt = Date.now() - 60_000;
+      const agent = tokenOf({ principal: { id: "root", roles: ["bot"] }, issuedAt, logins: ["bot-login"] });
+      const root = await first.session({ token: tokenOf(), agent: { id: "root", token: agent } });
+      const taken = await takenUp(second, await handedOn(root, ["executor"]));
+      await first.revoke({ login: "bot-login" }, { issuedBefore: new Date(issuedAt) });
+      expect(await codeOf(taken, refund(1))).toBe("allow");
+      await first.revoke({ login: "bot-login" }, { issuedBefore: new Date(issuedAt + 1) });
+      expect(await codeOf(taken, refund(1))).toBe("revoked");
+    });
+
     it("ends with the login that the token stems from, and not with an older one's logout", async () => {
       const issuedAt = Date.now();
       const { taken, first } = await verified({ logins: ["login-1"], issuedAt });

@@ -255,6 +255,13 @@ describe("a delegation is refused", () => {
     expect(denial.reason).toContain(reason);
   });
 
+  it.each(["Test-Agent", "test.agent", "TEST_AGENT"])("by %s to itself in another spelling", async (id) => {
+    const principal = { id: "clerk-id", roles: ["clerk"] };
+    const agent = await desk.guard.session({ principal, agent: { id } });
+    const denial = await refusal(agent.delegate(delegation({ to: "test_agent" })));
+    expect(denial.reason).toBe("test_agent is part of the chain already.");
+  });
+
   it("wider than the first grant, although the second has left its limit out", async () => {
     const child = await handedOn(await planner(), ["executor"]);
     const [unlimited, wider] = [{}, { "arguments.amount_cents": { maximum: 5001 } }].map((constraints) => [

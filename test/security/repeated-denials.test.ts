@@ -43,6 +43,22 @@ afterEach(() => {
 });
 
 describe("the very same call, denied three times in a row,", () => {
+  it("is asked about again with another token, where policies read that themselves", async () => {
+    const pdp = cappedPdp();
+    const principal = { id: "u-1", roles: ["clerk"] };
+    const identity = {
+      verify: () => Promise.resolve({ principal, auth: { method: "jwt", verified: true } }),
+    };
+    let token = "before the step-up";
+    const guard = createGuard({ pdp, audit: auditRecorder(), identity, auxData: {} });
+    const session = await guard.session({ token: () => token, agent: { id: "bot" } });
+    await codes(session, Array(3).fill(refund(9000)));
+    expect(await codes(session, [refund(9000)])).toEqual(["repeat_denied"]);
+    token = "after it";
+    expect(await codes(session, [refund(9000)])).toEqual(["policy_denied"]);
+    expect(pdp.queries).toHaveLength(4);
+  });
+
   it("is refused without asking the PDP, for some seconds, and is still told what would help", async () => {
     const { pdp, audit, session } = await open();
     expect(await codes(session, Array(5).fill(refund(9000)))).toEqual([

@@ -68,6 +68,12 @@ onEveryPdp("a session that rests on a token", (on) => {
     });
   });
 
+  it("may have a role twice, as groups of groups give it", async () => {
+    const session = await open(await signer.sign({ ...goodClaims(), roles: ["clerk", "clerk"] }));
+    const hop = { kind: "tool_till", action: "tools/call/note", attr: { arguments: { text: "hello" } } };
+    expect(await session.check(hop)).toMatchObject({ effect: "allow" });
+  });
+
   it.each(bad)("is not opened with a token $name, and nobody learns why", async ({ token, detail }) => {
     const denial = await denialIn(open(token));
     expect(saidOf(denial)).toEqual(NO_MORE_THAN);
