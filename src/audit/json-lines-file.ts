@@ -1,4 +1,14 @@
-import { appendFileSync, closeSync, constants, fdatasync, fstatSync, openSync, readSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  fdatasync,
+  fdatasyncSync,
+  fstatSync,
+  openSync,
+  readSync,
+  statSync,
+} from "node:fs";
 import { promisify } from "node:util";
 import * as z from "zod";
 import type { AuditRecord } from "../core/audit-record";
@@ -31,7 +41,7 @@ const FLAGS = constants.O_APPEND | constants.O_CREAT | constants.O_RDWR | consta
 
 /**
  * Appends records to a file, one JSON line each. A record that cannot be written, because the disk is full or the file cannot be opened,
- * means that nothing is allowed.
+ * means that nothing is allowed. A file that is removed, or rotated away, is made anew.
  *
  * A line goes to the operating system synchronously: that takes microseconds, a twentieth of what handing it to another thread costs.
  *
@@ -45,6 +55,11 @@ export function jsonLinesFile(path: string | URL, options: JsonLinesFileOptions 
   let waiting: Promise<void> | undefined;
 
   const append = (line: string): number => {
+    if (file !== undefined && !isAt(path, file)) {
+      if (sync) fdatasyncSync(file);
+      closeSync(file);
+      file = undefined;
+    }
     file ??= openAtNewLine(path);
     try {
       appendFileSync(file, line);
@@ -75,6 +90,13 @@ export function jsonLinesFile(path: string | URL, options: JsonLinesFileOptions 
       file = undefined;
     },
   };
+}
+
+/** What is open may have been removed or rotated away meanwhile: nobody would find what is written there, and the call would be allowed all the same. */
+function isAt(path: string | URL, file: number): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  const { dev, ino } = fstatSync(file);
+  return found?.ino === ino && found.dev === dev;
 }
 
 /** A full disk, or a process that was killed, may have left a line without its end, which would swallow the next record. */

@@ -34,6 +34,7 @@ export async function decide(session: SessionContext, given: Hop, options: Decid
     const taken = options.refuse
       ? new Refusal(options.refuse.code, options.refuse)
       : snapshotHop(read, evaluation.decisionId, guard.limits);
+    if (!(taken instanceof Refusal)) evaluation.hop = taken.hop;
 
     enter("identity");
     const identified = await within(guard.timeoutMs, "identity", session.identify());
@@ -50,7 +51,6 @@ export async function decide(session: SessionContext, given: Hop, options: Decid
     if (asRead.kind === "llm_model") nameModel(guard, evaluation, asRead.id, asRead.attr.endpoint);
 
     enter("arguments");
-    evaluation.hop = asRead;
     const validation = refusal ?? withValidArguments(asRead, options.schema, guard.limits);
     const valid = await within(guard.timeoutMs, "argument schema", validation);
     if (valid instanceof Refusal) throw await withoutDisclosure(session, asRead, valid);

@@ -67,7 +67,7 @@ async function askAll(
   });
   if (refused < 0) return;
   const refusal = answers[refused];
-  if (refusal && refusal.validationErrors.length > 0) throw offSchema(refusal.validationErrors);
+  if (refusal && refusal.validationErrors.length > 0) throw offSchema(guard, refusal.validationErrors);
   const { unfit, ...explanation } = explain(refusal?.outputs ?? [], action);
   throw new Refusal("policy_denied", {
     ...explanation,
@@ -80,11 +80,15 @@ const isSilence = (reason: unknown): boolean =>
   PdpError.isInstance(reason) && reason.reason === "pdp_unavailable";
 
 /** The PDP's own schemas were not met: by the caller's arguments, or by something that the caller has no hand in. */
-function offSchema(errors: readonly PdpValidationError[]): Refusal {
-  const detail = `the PDP's schemas: ${JSON.stringify(errors)}`;
-  const argument = errors.find(
-    ({ source, path }) => source === "SOURCE_RESOURCE" && path.startsWith("/arguments"),
+function offSchema({ recordArguments }: GuardContext, errors: readonly PdpValidationError[]): Refusal {
+  const isArgument = ({ source, path }: PdpValidationError): boolean =>
+    source === "SOURCE_RESOURCE" && path.startsWith("/arguments");
+  // The message may repeat the value: "must be >= 1 but found -77".
+  const told = errors.map((error) =>
+    recordArguments || !isArgument(error) ? error : { path: error.path, source: error.source },
   );
+  const detail = `the PDP's schemas: ${JSON.stringify(told)}`;
+  const argument = errors.find(isArgument);
   if (!argument) return new Refusal("policy_denied", { detail });
   const place = cleanText(argument.path.slice(1).replaceAll("/", "."), 128);
   return new Refusal("arguments_invalid", {

@@ -1,5 +1,6 @@
 import type { AuditRecord } from "./audit-record";
 import type { SessionContext } from "./context";
+import { digestJson } from "./digest";
 import type { Denial } from "./denial";
 import type { Evaluation } from "./evaluation";
 import { cleanText } from "./text";
@@ -18,8 +19,9 @@ export async function auditRecord(
   const { guard, id, agent, links, task } = session;
   const delegation = links.at(-1);
   const subject = (evaluation.checked ?? session.known())?.[0].principal;
-  const args = guard.recordArguments ? evaluation.hop?.attr.arguments : undefined;
-  const digest = await evaluation.digest;
+  const args = evaluation.hop?.attr.arguments;
+  // What was refused before it was valid has its digest, too: of what was given.
+  const digest = await (evaluation.digest ?? (args === undefined ? undefined : digestJson(args)));
   return Object.freeze({
     time: guard.clock().toISOString(),
     decision_id: evaluation.decisionId,
@@ -49,7 +51,7 @@ export async function auditRecord(
     step: evaluation.standing?.session.steps ?? 0,
     ms: Math.round((performance.now() - evaluation.startedAt) * 1000) / 1000,
     ...(digest !== undefined && { arguments_digest: digest }),
-    ...(args !== undefined && { arguments: args }),
+    ...(guard.recordArguments && args !== undefined && { arguments: args }),
     flags: evaluation.flags,
   });
 }

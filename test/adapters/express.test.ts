@@ -199,6 +199,28 @@ describe("guardRequests of hopguard/express", () => {
       expect(desk.records).toEqual([]);
     });
 
+    it("reads a request that somebody has paused, and says where one is read as text", async () => {
+      const handled: unknown[] = [];
+      const door = await serving((app) => {
+        app.use("/paused", (req, _res, next) => {
+          req.pause();
+          setTimeout(next, 10);
+        });
+        app.use("/text", (req, _res, next) => {
+          req.setEncoding("utf8");
+          next();
+        });
+        app.use(["/paused", "/text"], guarded(), (req, res) => {
+          handled.push(req.body);
+          res.json({});
+        });
+      });
+      expect((await ask(door, "/paused/chat/completions", { json: hello })).status).toBe(200);
+      expect((await ask(door, "/text/chat/completions", { json: hello })).status).toBe(500);
+      expect(handled).toEqual([hello]);
+      expect(errors).toMatchObject([{ name: "ConfigurationError" }]);
+    });
+
     it("lets parsers behind it find the body read", async () => {
       const door = await serving((app) =>
         app.use("/v1", guarded(), express.json(), (req, res) => void res.json(req.body)),
@@ -311,6 +333,20 @@ describe("guardRequests of hopguard/express", () => {
         caller.emit("reads on");
       }
       expect(parts).toEqual(["data: one\n\n", "data: two\n\n"]);
+    });
+
+    it.each([
+      ["whole", (res: express.Response) => void res.end("x")],
+      ["in pieces", (res: express.Response) => void res.write("x")],
+      ["its head first", (res: express.Response) => void res.writeHead(999)],
+    ])("is the error handler's with a status that no web response has: %s", async (_, write) => {
+      const door = await answering((_req, res) => {
+        res.statusCode = 999;
+        write(res);
+      });
+      const response = await ask(door, CHAT, { json: hello });
+      expect([response.status, await response.json()]).toEqual([500, { broken: true }]);
+      expect(errors).toMatchObject([{ name: "RangeError" }]);
     });
 
     it("tells the handler when the caller has gone", async () => {
@@ -465,6 +501,53 @@ describe("guardRequests of hopguard/express", () => {
     expect(make({ api: "openai", identify, basepath: "/v1" })).toThrow(/basepath/);
     expect(() => guardRequests({} as never, { api: "openai", identify })).toThrow(/guardRequests\.guard/);
   });
+});
+
+describe("a caller who has gone before the guard is asked", () => {
+  it.each([
+    ["authorize", "/tickets", {}],
+    ["guardRequests", "/v1/models/gpt-4o-mini", {}],
+    ["guardRequests, with a body", CHAT, { json: hello }],
+  ])(
+    "reaches no handler, and is watched over by nobody: %s",
+    async (_, path, { json }: { json?: unknown }) => {
+      const rechecked = desk.guardWith({ recheckEveryMs: 50 });
+      const ran: string[] = [];
+      let arrived: (() => void) | undefined;
+      let looked: (() => void) | undefined;
+      const hasArrived = new Promise<void>((resolve) => (arrived = resolve));
+      const door = await serving((app) => {
+        app.use(async (_req, res, next) => {
+          const isGone = once(res, "close");
+          arrived?.();
+          await isGone;
+          next();
+          looked?.();
+        });
+        const hop = { kind: "ticket", id: "T-1", action: "read", attr: { team: "support" } };
+        app.use(
+          "/tickets",
+          authorize(rechecked, () => hop, { identify }),
+        );
+        app.use("/v1", guardRequests(rechecked, { api: "openai", identify }));
+        app.use((req, res) => {
+          ran.push(req.url);
+          res.json({});
+        });
+      });
+      const hasLooked = new Promise<void>((resolve) => (looked = resolve));
+      const controller = new AbortController();
+      const asking = ask(door, path, { json, signal: controller.signal });
+      asking.catch(() => undefined);
+      await hasArrived;
+      controller.abort();
+      await hasLooked;
+      await expect.poll(() => desk.records).toMatchObject([{ effect: "deny" }]);
+      await sleep(200);
+      expect(desk.records).toHaveLength(1);
+      expect(ran).toEqual([]);
+    },
+  );
 });
 
 describe("authorize of hopguard/express", () => {

@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -17,8 +18,12 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { createGuard, type AuditRecord, type Hop } from "hopguard";
 import { jsonLine, jsonLinesFile } from "hopguard/audit";
+import { recordingAudit } from "hopguard/testing";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { scriptedPdp } from "../support/scripted-pdp";
+import { z } from "zod";
+import { digestJson } from "../../src/core/digest";
+import type { JsonObject } from "../../src/core/json";
+import { denied, scriptedPdp } from "../support/scripted-pdp";
 
 /** Every write to it fails for want of space; only Linux has one. */
 const FULL = "/dev/full";
@@ -123,6 +128,26 @@ describe("a file of JSON lines", () => {
     expect(lines(join(folder, "later", "audit.jsonl")).filter(Boolean)).toHaveLength(1);
   });
 
+  it("denies once its folder is removed, and makes anew what was removed or rotated away", async () => {
+    const audit = jsonLinesFile(path, { sync: true });
+    const session = await sessionWith(audit);
+    const effectsIn = (file: string): unknown[] =>
+      lines(file)
+        .filter(Boolean)
+        .map((line) => (JSON.parse(line) as AuditRecord).effect);
+    expect(await session.check(hop)).toMatchObject({ effect: "allow" });
+    renameSync(path, `${path}.1`);
+    expect(await session.check(hop)).toMatchObject({ effect: "allow" });
+    expect([effectsIn(`${path}.1`), effectsIn(path)]).toEqual([["allow"], ["allow"]]);
+
+    rmSync(folder, { recursive: true });
+    expect(await session.check(hop)).toMatchObject({ effect: "deny", denial: { code: "audit_failed" } });
+    mkdirSync(folder);
+    expect(await session.check(hop)).toMatchObject({ effect: "allow" });
+    expect(effectsIn(path)).toEqual(["allow"]);
+    await audit.close();
+  });
+
   it.runIf(existsSync(FULL))("denies while the disk is full", async () => {
     const session = await sessionWith(jsonLinesFile(FULL));
     for (let attempt = 0; attempt < 2; attempt++) {
@@ -149,6 +174,43 @@ describe("records", () => {
       arguments_digest: expect.stringMatching(/^sha-256:/) as string,
     });
     expect(JSON.parse(String(clear))).toMatchObject({ arguments: { iban: "DE00", note: "\u2028" } });
+  });
+
+  it("hold the digest of arguments that were refused before the PDP was asked", async () => {
+    const { records, ...audit } = recordingAudit();
+    const session = await sessionWith(audit);
+    await session.check(call, { schema: z.object({ iban: z.number() }) });
+    await session.end();
+    await session.check(call);
+    await session.check(call, { lookUp: true });
+    const { arguments: args } = call.attr as { arguments: JsonObject };
+    const digest = await digestJson(args);
+    expect(records.filter(({ effect }) => effect === "deny")).toMatchObject([
+      { code: "arguments_invalid", arguments_digest: digest },
+      { code: "revoked", arguments_digest: digest },
+      { code: "revoked", arguments_digest: digest },
+    ]);
+    expect(JSON.stringify(records)).not.toContain("DE00");
+  });
+
+  it("hold no value of an argument that the PDP's own schemas have refused, but where and why else", async () => {
+    const { records, ...audit } = recordingAudit();
+    const source = "SOURCE_RESOURCE";
+    const validationErrors = [
+      { path: "/arguments/amount_cents", message: "must be >= 1 but found -77123", source },
+      { path: "/server", message: "expected string, but got null", source },
+    ];
+    const pdp = scriptedPdp((query) => denied(query, { validationErrors }));
+    for (const recordArguments of [false, true]) {
+      const session = await sessionWith(audit, { pdp, recordArguments });
+      const decision = await session.check(call);
+      expect(JSON.stringify(decision)).not.toContain("77123");
+    }
+    const [redacted, clear] = records;
+    expect(redacted?.detail).toContain("/arguments/amount_cents");
+    expect(redacted?.detail).toContain("expected string, but got null");
+    expect(redacted?.detail).not.toContain("77123");
+    expect(clear?.detail).toContain("77123");
   });
 });
 

@@ -73,10 +73,10 @@ export function captureResponse(res: ServerResponse): CapturedResponse {
     return (...args) => through(() => Reflect.apply(real, res, args));
   };
 
-  const begin = (whole?: Uint8Array): void => {
+  const begin = (isWhole = false, whole?: Uint8Array): void => {
     const hasBody = method !== "HEAD" && !EMPTY.has(res.statusCode);
     let body: Uint8Array | ReadableStream<Uint8Array> | undefined = whole;
-    if (!ended) {
+    if (!isWhole) {
       const stream = new TransformStream<Uint8Array, Uint8Array>(
         {},
         new ByteLengthQueuingStrategy({ highWaterMark: AHEAD }),
@@ -125,13 +125,14 @@ export function captureResponse(res: ServerResponse): CapturedResponse {
   });
   const end = capture("end", (chunk, encoding, done) => {
     if (ended) return res;
-    ended = true;
     const isChunk = chunk !== undefined && chunk !== null && typeof chunk !== "function";
     const bytes = isChunk ? bytesOf(chunk, encoding) : undefined;
     const finished = callbackOf(chunk, encoding, done);
-    if (finished) res.once("finish", finished);
-    if (!begun) begin(bytes);
+    // It throws at a status that no web response has, such as 999, and the error handler is to answer then.
+    if (!begun) begin(true, bytes);
     else if (bytes) push(bytes, undefined);
+    ended = true;
+    if (finished) res.once("finish", finished);
     writer?.close().catch(() => undefined);
     return res;
   });

@@ -41,7 +41,14 @@ export function urlOf({ baseUrl, url = "" }: ExpressRequest): URL {
 
 function bodyOf(req: ExpressRequest, headers: Headers): IncomingRequest<ExpressRequest>["body"] {
   if (!headers.has("transfer-encoding") && Number(headers.get("content-length") ?? 0) === 0) return undefined;
-  if (!req.readableDidRead) return (maxBytes) => readStream(req, headers, maxBytes);
+  if (!req.readableDidRead) {
+    if (req.readableEncoding) {
+      throw new ConfigurationError(
+        "hopguard/express: what runs before the guard has called `req.setEncoding()`, and the body's own bytes are not to be had. Put the guard before it.",
+      );
+    }
+    return (maxBytes) => readStream(req, headers, maxBytes);
+  }
   // Whoever parsed the body has decoded it.
   headers.delete("content-encoding");
   const bytes = parsedBody(req.body, headers);
@@ -63,6 +70,9 @@ function parsedBody(body: unknown, headers: Headers): Uint8Array {
 /** What comes after the longest length is thrown away unread. */
 function readStream(req: IncomingMessage, headers: Headers, maxBytes: number): Promise<Uint8Array> {
   refuseLonger(headers, maxBytes);
+  const closed = (): Error => new Error("The connection was closed within the request's body.");
+  // It says so once, which may have been before anybody listened.
+  if (req.destroyed) return Promise.reject(closed());
   return new Promise((resolve, reject) => {
     const parts: Uint8Array[] = [];
     let length = 0;
@@ -82,7 +92,9 @@ function readStream(req: IncomingMessage, headers: Headers, maxBytes: number): P
       })
       .once("error", reject)
       .once("close", () => {
-        reject(new Error("The connection was closed within the request's body."));
-      });
+        reject(closed());
+      })
+      // Whoever has paused it meant it to wait for the one who reads it.
+      .resume();
   });
 }

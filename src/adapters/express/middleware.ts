@@ -46,9 +46,12 @@ function isFrom(answer: Response | undefined, response: Response): boolean {
 /** Aborted when whoever asked goes before the response has ended. */
 export function goneSignal(res: ServerResponse): AbortSignal {
   const gone = new AbortController();
-  res.once("close", () => {
+  const closed = (): void => {
     if (!res.writableFinished) gone.abort();
-  });
+  };
+  // What runs before the guard may take its time, and nobody is told twice that the connection has closed.
+  if (res.destroyed) closed();
+  else res.once("close", closed);
   return gone.signal;
 }
 
