@@ -4,9 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { findDenial, type Denial, type Session } from "hopguard";
+import { guardQueryOptions } from "hopguard/claude-agent";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { ToolCall, Turn, TurnRequest } from "../../examples/shared/local-provider";
-import { claudeLines, runClaude, type ClaudeOutcome, type ClaudeRun } from "../support/claude-agent";
+import {
+  claudeLines,
+  openWorkplace,
+  runClaude,
+  type ClaudeOutcome,
+  type ClaudeRun,
+} from "../support/claude-agent";
 import { openDesk, type Desk } from "../support/desk";
 import { deadPdp } from "../support/other-pdps";
 import type { Policy, Rule } from "../support/policies";
@@ -37,7 +44,7 @@ const policies: readonly Policy[] = [
   {
     kind: "tool_claude",
     rules: [
-      allow(["tools/call/Agent", "tools/call/Task", "tools/call/Workflow", "tools/call/Read"]),
+      allow(["tools/call/Agent", "tools/call/Task", "tools/call/Workflow", "tools/call/StructuredOutput"]),
       allow(["tools/call/Bash"], 'R.attr.arguments.command.startsWith("touch ok")', {
         when: { conditionNotMet: '{"reason": "only ok may be touched"}' },
       }),
@@ -70,9 +77,10 @@ let model: (request: TurnRequest) => Turn | Promise<Turn>;
 beforeAll(async () => {
   desk = await openDesk({ policies, provider: { turn: (request) => model(request) } });
   analyst = await desk.session("analyst");
-  crm = await startRawMcpServer(({ method }) =>
-    method === "tools/list" ? { tools: CRM } : rawText("a customer"),
-  );
+  crm = await startRawMcpServer(({ method }) => {
+    if (method === "prompts/list") return { prompts: [{ name: "payroll" }] };
+    return method === "tools/list" ? { tools: CRM } : rawText("a customer");
+  });
 });
 afterAll(() => Promise.all([desk.close(), crm.stop()]));
 beforeEach(async () => {
@@ -297,6 +305,60 @@ describe.each(claudeLines)(
       expect(desk.elsewhere.requests).toEqual([]);
     });
 
+    it("keeps a prompt from reading files, and from getting prompts of servers, that nobody decided on", async () => {
+      await writeFile(join(cwd, "secret.txt"), "THE-SECRET");
+      model = calls();
+      const before = crm.requests.length;
+      for (const prompt of [
+        `Look at @secret.txt and @${join(cwd, "secret.txt")}`,
+        "/mcp__crm__payroll now",
+      ]) {
+        await run({ prompt });
+      }
+      expect(told()).toContain("/mcp__crm__payroll now");
+      expect(told()).not.toContain("THE-SECRET");
+      expect(crm.requests.slice(before).map(({ method }) => method)).not.toContain("prompts/get");
+      await expect(run({ options: { verbatimPrompts: false } })).rejects.toThrow(
+        /options\.verbatimPrompts is refused/,
+      );
+    });
+
+    it("keeps Claude's own global file from sending model calls elsewhere", async () => {
+      await using place = await openWorkplace(desk.provider);
+      const config = place.env.CLAUDE_CONFIG_DIR ?? "";
+      await mkdir(config, { recursive: true });
+      await writeFile(
+        join(config, ".claude.json"),
+        JSON.stringify({ env: { ANTHROPIC_BASE_URL: desk.elsewhere.anthropicBaseURL } }),
+      );
+      model = calls();
+      await run({ options: { env: place.env } });
+      expect(desk.elsewhere.requests).toEqual([]);
+      expect(desk.provider.requests).not.toEqual([]);
+    });
+
+    it("says a gateway's headers at the door, and keeps them from the process", async () => {
+      await using place = await openWorkplace(desk.provider);
+      model = calls(bash("touch ok-$ANTHROPIC_CUSTOM_HEADERS"));
+      const env = { ...place.env, ANTHROPIC_CUSTOM_HEADERS: "X-Team: a\nx-api-key: gateway" };
+      const { guarded } = await run({ options: { env } });
+      expect(guarded.options.env).not.toHaveProperty("ANTHROPIC_CUSTOM_HEADERS");
+      expect(existsSync(join(cwd, "ok-"))).toBe(true);
+      const sent = desk.provider.requests.map(({ headers }) => [headers["x-team"], headers["x-api-key"]]);
+      expect(sent).not.toEqual([]);
+      expect(sent.every(([team, key]) => team === "a" && key === "gateway")).toBe(true);
+    });
+
+    it("decides an answer of a format as the tool that Claude makes of it", async () => {
+      model = calls(call("StructuredOutput", { answer: "yes" }));
+      const schema = { type: "object", properties: { answer: { type: "string" } }, required: ["answer"] };
+      const { messages } = await run({ options: { outputFormat: { type: "json_schema", schema } } });
+      expect(messages.at(-1)).toMatchObject({ structured_output: { answer: "yes" } });
+      expect(desk.records.map(({ hop, effect }) => `${effect} ${hop.action}`)).toContain(
+        "allow tools/call/StructuredOutput",
+      );
+    });
+
     it("leaves the permissions of Claude's own in force for what the policy allows", async () => {
       model = calls(bash("touch ok"));
       const asked: unknown[] = [];
@@ -358,10 +420,32 @@ describe.each(claudeLines)(
       await run();
       expect(await readFile(join(cwd, "note"), "utf8")).toBe("as checked");
       const [made = ""] = (await readdir(cwd)).filter((name) => name.startsWith("ok-"));
-      expect(made).toMatch(/^ok-hopguard-/);
+      // Not even the door's: Claude keeps its own from commands.
+      expect(made).toBe("ok-");
       const keys = new Set(desk.provider.requests.map(({ headers }) => headers["x-api-key"]));
       expect([...keys]).toEqual(["the-provider-key"]);
     });
   },
   60_000,
 );
+
+describe("guardQueryOptions", () => {
+  it("keeps the servers in the names of MCP tools, by which they are decided", async () => {
+    const env = { CLAUDE_AGENT_SDK_MCP_NO_PREFIX: "1", HOME: "/nowhere" };
+    const { options, close } = await guardQueryOptions({ env }, analyst, { models: "unguarded" });
+    expect(options.env).toEqual({ HOME: "/nowhere" });
+    await close();
+  });
+
+  it("lets nothing run, and holds nothing reserved, for a run that was closed during the decision", async () => {
+    const { options, close } = await guardQueryOptions({ env: {} }, analyst, { models: "unguarded" });
+    type Hook = (input: object, id: string, more: object) => Promise<object>;
+    const [matcher] = (options as { hooks?: Record<string, { hooks: Hook[] }[]> }).hooks?.PreToolUse ?? [];
+    const input = { tool_name: "StructuredOutput", tool_input: {}, tool_use_id: "1" };
+    const ask = () => matcher?.hooks[0]?.(input, "1", { signal: new AbortController().signal });
+    expect(await ask()).toMatchObject({ hookSpecificOutput: { updatedInput: {} } });
+    const deciding = ask();
+    await close();
+    expect(await deciding).toMatchObject({ hookSpecificOutput: { permissionDecision: "deny" } });
+  });
+});

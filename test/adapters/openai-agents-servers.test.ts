@@ -22,7 +22,7 @@ const amount = {
 let desk: Desk;
 let session: Session;
 let upstream: RunningMcpServer;
-let turns: (Turn | (() => Turn))[];
+let turns: (Turn | (() => Turn | Promise<Turn>))[];
 let asked: TurnRequest[];
 /** What the server lists. */
 let tools: ReturnType<typeof rawTool>[];
@@ -99,6 +99,28 @@ describe.each(lines)("MCP servers of agents of $line", ({ sdk, OpenAI, adapter: 
     expect(desk.records.map(({ hop }) => `${hop.kind} ${hop.action}`)).toContain(
       "mcp_lab tools/call/read.one",
     );
+  });
+
+  it("are decided by the tool that runs, whatever a list of another run has named meanwhile", async () => {
+    const agent = await guarded([server()]);
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    // The second run lists the tools while the model of the first still thinks.
+    turns.push(async () => {
+      await released;
+      return { toolCalls: [{ name: "read_one", arguments: {} }] };
+    });
+    const first = sdk.run(agent, "Go on.");
+    await expect.poll(() => asked.length).toBe(1);
+    tools = [rawTool("read_one")];
+    await sdk.run(agent, "Go on.");
+    release();
+    await first;
+    expect(reached()).toEqual(["read.one"]);
+    expect(desk.records.map(({ hop, effect }) => `${effect} ${hop.action}`)).toContain(
+      "allow tools/call/read.one",
+    );
+    expect(desk.records.map(({ hop }) => hop.action)).not.toContain("tools/call/read_one");
   });
 
   it("receive no call that is denied, and the model reads why", async () => {

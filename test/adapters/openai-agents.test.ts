@@ -1,5 +1,5 @@
 import type { Agent, AgentInputItem, FunctionTool } from "@openai/agents";
-import { findDenial, type AttributeProvider, type Session } from "hopguard";
+import { findDenial, memoryState, type AttributeProvider, type Session, type StateStore } from "hopguard";
 import type { GuardAgentOptions } from "hopguard/openai-agents";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -288,6 +288,32 @@ describe.each(lines)("guardAgent with $line", ({ sdk, OpenAI, adapter: { guardAg
       const error = await rejection(run(guarded({ tools: [revoke] })));
       expect(findDenial(error)).toMatchObject({ code: "revoked" });
       expect(requests()).toBe(1);
+    });
+
+    it("do not keep what was reserved for a call that a hook prevents", async () => {
+      const settled: string[] = [];
+      const counter = memoryState();
+      const state: StateStore = {
+        ...counter,
+        session: (...args) => {
+          const own = counter.session(...args);
+          return {
+            ...own,
+            settle: (change) => {
+              settled.push(`${change.outcome} ${change.action}`);
+              return own.settle(change);
+            },
+          };
+        },
+      };
+      calls(call("lookup"));
+      const agent = guarded({ tools: [lookup()] }, {}, await newSession({ state }));
+      agent.on("agent_tool_start", () => {
+        throw new Error("not now");
+      });
+      await rejection(run(agent));
+      expect(ran).toEqual([]);
+      await expect.poll(() => settled, { timeout: 3000 }).toContain("failed tools/call/lookup");
     });
 
     it("keep the SDK's own guardrails, which come first", async () => {

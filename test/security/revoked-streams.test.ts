@@ -612,6 +612,52 @@ describe("a local tool under way", () => {
     await expect.poll(() => ended).toHaveLength(2);
   });
 
+  const untilCancelled = (cancelled: () => void) => ({
+    "a stream": () =>
+      new ReadableStream<number>({
+        pull: async (controller) => {
+          await sleep(100);
+          controller.enqueue(1);
+        },
+        cancel: cancelled,
+      }),
+    "something to iterate over": (): AsyncIterable<number> => ({
+      [Symbol.asyncIterator]: () => ({
+        next: async () => {
+          await sleep(100);
+          return { done: false, value: 1 };
+        },
+        return: () => {
+          cancelled();
+          return Promise.resolve({ done: true as const, value: undefined });
+        },
+      }),
+    }),
+  });
+
+  it.each(["a stream", "something to iterate over"] as const)(
+    "that returns %s ends what it returned, too",
+    async (what) => {
+      const own = await run();
+      let isCancelled = false;
+      const execute = untilCancelled(() => (isCancelled = true))[what];
+      const { spend } = guardTools({ spend: { inputSchema, execute } }, own.session, { toolset: "lab" });
+      const parts = (await (spend.execute as (given: object) => unknown)(args)) as AsyncIterable<number>;
+      expect(parts instanceof ReadableStream).toBe(what === "a stream");
+      const reading = denialOf(
+        (async () => {
+          for await (const _part of parts);
+        })(),
+      );
+      await sleep(250);
+      await own.guard.revoke({ task: own.ids.task });
+      const { value, ms } = await timed(reading);
+      expect(value).toMatchObject({ code: "revoked", hop: { action: "tools/call/spend" } });
+      expect(ms).toBeLessThan(1000);
+      await expect.poll(() => isCancelled).toBe(true);
+    },
+  );
+
   it("that knows no signal goes on, and its result reaches nobody", async () => {
     const own = await run();
     const { spend, finish } = spending("return", own.session);

@@ -82,6 +82,8 @@ const SCHEMAS: Readonly<Record<string, JsonObject>> = {
   }),
   Read: takes({ file_path: text, "offset?": count, "limit?": count, "pages?": text, "allow_large?": flag }),
   ReadMcpResourceTool: takes({ server: text, uri: text }),
+  /** The answer where there is an `outputFormat`, which Claude holds it against. */
+  StructuredOutput: { type: "object" },
   Skill: takes({ skill: text, "args?": text }),
   TaskOutput: takes({ task_id: text, "block?": flag, "timeout?": { type: "number", minimum: 0 } }),
   TaskStop: takes({ "task_id?": text, "shell_id?": text }),

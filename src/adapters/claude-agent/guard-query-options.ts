@@ -12,7 +12,7 @@ import { installedVersion } from "./installed-version";
 import { openModelDoor, type ModelDoor } from "./model-door";
 import { openServers } from "./open-servers";
 import { readOptions, type GuardQueryOptions, type Settings } from "./options";
-import { throughDoor, upstreamOf, type ProcessEnv } from "./process-env";
+import { throughDoor, upstreamOf, withServersInNames, type ProcessEnv } from "./process-env";
 import { assertGuardable } from "./refused-options";
 import type { CanUseTool, QueryOptions } from "./sdk-types";
 import { ToolDecisions } from "./tool-decisions";
@@ -70,11 +70,13 @@ export async function guardQueryOptions<Options extends QueryOptions>(
       ...options,
       // Left out, or undefined, it would be all of them.
       settingSources: options.settingSources ?? [],
+      // Else what stands in a prompt reads files, and gets prompts from MCP servers, before any hook.
+      verbatimPrompts: options.verbatimPrompts ?? true,
       abortController,
       mcpServers: opened,
       // Servers that files name would be opened undecided.
       strictMcpConfig: true,
-      env: door ? throughDoor(env, door) : env,
+      env: withServersInNames(door ? throughDoor(env, door) : env),
       hooks: guardedHooks(options.hooks, decisions, { asksPerson: canUseTool !== undefined, deadlineMs }),
       ...(canUseTool && { canUseTool: guardedCanUseTool(canUseTool, decisions) }),
     },

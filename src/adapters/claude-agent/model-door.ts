@@ -86,7 +86,7 @@ async function answer(
   onBody(body);
   const response = await fetch(`${upstream.baseURL.href.replace(/\/$/, "")}${url}`, {
     method,
-    headers: [...passedOn(incoming), upstream.credential] as [string, string][],
+    headers: [...passedOn(incoming), ...upstream.headers] as [string, string][],
     signal: abortedWith(outgoing),
     redirect: "error",
     ...(body !== "" && { body }),

@@ -3,8 +3,8 @@ import { ConfigurationError } from "../../core/errors";
 /** How the provider is reached, as Claude Code's environment says it. */
 export interface Upstream {
   readonly baseURL: URL;
-  /** The header that proves who pays. */
-  readonly credential: readonly [name: string, value: string];
+  /** What proves who pays, and what a gateway wants besides. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
 }
 
 /** Variables of a process. */
@@ -18,6 +18,8 @@ const WITHHELD = [
   "ANTHROPIC_AUTH_TOKEN",
   "CLAUDE_CODE_OAUTH_TOKEN",
   "ANTHROPIC_UNIX_SOCKET",
+  // A gateway's key, often: the door says them in the process's place.
+  "ANTHROPIC_CUSTOM_HEADERS",
 ];
 
 /**
@@ -46,13 +48,34 @@ export function upstreamOf(env: Readonly<ProcessEnv>): Upstream {
   }
   return {
     baseURL: new URL(baseURL),
-    credential: key ? ["x-api-key", key] : ["authorization", `Bearer ${String(token)}`],
+    // By name, so that a header of the operator's own goes before the credential.
+    headers: [
+      ...new Map([
+        key ? ["x-api-key", key] : ["authorization", `Bearer ${String(token)}`],
+        ...customHeaders(env.ANTHROPIC_CUSTOM_HEADERS ?? ""),
+      ]),
+    ],
   };
 }
 
+/** As Claude reads them: one a line. */
+function customHeaders(lines: string): [name: string, value: string][] {
+  return lines.split(/\r?\n/).flatMap((line) => {
+    const [, name = "", value = ""] = /^\s*([\w-]+)\s*:\s*(.*?)\s*$/.exec(line) ?? [];
+    return name === "" ? [] : [[name.toLowerCase(), value]];
+  });
+}
+
+/** The same, with nothing that would take the server from the names of MCP tools: by it they are decided. */
+export function withServersInNames(env: Readonly<ProcessEnv>): ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => name !== "CLAUDE_AGENT_SDK_MCP_NO_PREFIX"),
+  );
+}
+
 /**
- * The environment of a process that knows of no provider but the door. The key is good there only: a command that the model runs reads it, too,
- * and gets no further with it than the model.
+ * The environment of a process that knows of no provider but the door. The key is good there only, and Claude keeps it from
+ * the commands that the model runs.
  */
 export function throughDoor(
   env: Readonly<ProcessEnv>,
@@ -64,6 +87,8 @@ export function throughDoor(
     ...Object.fromEntries(kept),
     ANTHROPIC_BASE_URL: door.url,
     ANTHROPIC_API_KEY: door.key,
+    // Else the `env` of Claude's own global file, which is read whatever `settingSources` says, sends model calls elsewhere; and that of settings.
+    CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST: "1",
     // Else tools of MCP servers are announced by name in a message, the hidden ones too, and their schemas come later or never.
     ENABLE_TOOL_SEARCH: "false",
     NO_PROXY: direct,

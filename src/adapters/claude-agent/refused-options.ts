@@ -14,6 +14,8 @@ export const REFUSED_OPTIONS = {
   toolAliases: "another tool would run than the one that the model called",
   permissionPromptToolName:
     "the tool's answer may change arguments after the check; `canUseTool` is asked instead",
+  verbatimPrompts:
+    "`@` in a prompt would read files and resources, and `/` get prompts of MCP servers, before any hook",
 } as const;
 
 /** An option of the SDK that is refused unless it is admitted by name. */
@@ -27,7 +29,7 @@ export type RefusedOption = keyof typeof REFUSED_OPTIONS;
 export function assertGuardable(options: QueryOptions, admitted: readonly RefusedOption[]): void {
   const given = options as Readonly<Record<string, unknown>>;
   for (const [name, reason] of Object.entries(REFUSED_OPTIONS)) {
-    if (isEmpty(given[name]) || admitted.includes(name as RefusedOption)) continue;
+    if (isHarmless(given[name]) || admitted.includes(name as RefusedOption)) continue;
     throw new ConfigurationError(
       `guardQueryOptions: options.${name} is refused: ${reason}; \`admit: ["${name}"]\` lets it pass`,
     );
@@ -45,8 +47,8 @@ export function assertGuardable(options: QueryOptions, admitted: readonly Refuse
   }
 }
 
-function isEmpty(value: unknown): boolean {
-  return (
-    value === undefined || value === null || (typeof value === "object" && Object.keys(value).length === 0)
-  );
+/** Empty, or what the guard itself says of `verbatimPrompts`: no other of them takes `true`. */
+function isHarmless(value: unknown): boolean {
+  if (value === undefined || value === null || value === true) return true;
+  return typeof value === "object" && Object.keys(value).length === 0;
 }

@@ -10,6 +10,7 @@ export interface QueryOptions {
   readonly hooks?: Readonly<Partial<Record<string, readonly AnyMatcher[]>>> | undefined;
   readonly mcpServers?: Readonly<Record<string, unknown>> | undefined;
   readonly settingSources?: readonly string[] | undefined;
+  readonly verbatimPrompts?: boolean | undefined;
 }
 
 interface AnyMatcher {

@@ -33,6 +33,7 @@ export interface ToolDecisionsOptions {
 /** Decides the calls of one agent, and follows those that run: the process that runs them says only by a hook how a call has gone. */
 export class ToolDecisions {
   readonly #running = new Map<string, Running>();
+  #isClosed = false;
   /** Calls that a person is asked about, by their ids. */
   readonly #asked = new Map<string, Denial>();
 
@@ -54,6 +55,11 @@ export class ToolDecisions {
         signal: AbortSignal.any([signal, aborted, AbortSignal.timeout(deadlineMs)]),
       }),
     );
+    // Of a process that is gone by now: nobody would say how the call has gone.
+    if (this.#isClosed && decision.effect === "allow") {
+      decision.settle("unknown");
+      throw new Error("the run is over");
+    }
     if (decision.effect === "allow") {
       this.#running.set(id, { decision, stopWatch: decision.watch(withdraw) });
     } else onDenial?.(decision.denial, { id, name });
@@ -83,6 +89,7 @@ export class ToolDecisions {
 
   /** The process is gone; how the calls went that were under way nobody knows. */
   close(): void {
+    this.#isClosed = true;
     for (const id of this.#running.keys()) this.settle(id, "unknown");
     this.#asked.clear();
   }

@@ -126,7 +126,7 @@ export class GuardedAgent {
     const listed = lists.flat();
     const names = new Set(listed.map(({ tool }) => tool.name));
     if (names.size < listed.length) throw new Error("two MCP servers have tools of the same name");
-    return listed.map(({ tool, tools }) => this.#remember(tool, toolGate(tools, tool)));
+    return listed.map(({ tool, tools, origin }) => this.#remember(tool, toolGate(tools, tool, origin)));
   }
 
   #guard(tool: SdkTool): SdkTool {

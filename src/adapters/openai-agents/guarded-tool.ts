@@ -5,6 +5,9 @@ import { runWatched } from "../shared/run-watched";
 import type { CallDetails, FunctionTool, ToolCallItem } from "./framework";
 import type { AllowedCall, ToolGate } from "./tool-gate";
 
+/** How long a decision waits for its call, which the runner makes at once. One that comes later is decided again. */
+const UNCALLED_MS = 1000;
+
 /**
  * The same tool, each call of which is decided by its last input guardrail, in the words that the SDK has for a refusal (`rejectContent`), and
  * run on what was decided. Guardrails hold in the runner alone: a call that comes by another way is decided when it is run.
@@ -21,7 +24,10 @@ export function guardedTool(tool: FunctionTool, gate: ToolGate, interrupts: bool
     name: "hopguard",
     run: async ({ toolCall }: { readonly toolCall: ToolCallItem }) => {
       const decision = await gate.decide(toolCall.arguments);
-      if (decision.effect === "allow" || toldAsResult) decided.set(toolCall, decision);
+      if (decision.effect === "allow" || toldAsResult) {
+        decided.set(toolCall, decision);
+        giveUpLater(toolCall, decision);
+      }
       if (decision.effect === "allow") return { behavior: { type: "allow" } };
       const { denial } = decision;
       return {
@@ -38,6 +44,16 @@ export function guardedTool(tool: FunctionTool, gate: ToolGate, interrupts: bool
     // Of one decision comes one call.
     if (call) decided.delete(call);
     return decision;
+  };
+
+  /** A hook that throws, or an end of the run, may come between: what was reserved for a call that is never made is not kept from others. */
+  const giveUpLater = (call: ToolCallItem, decision: AllowedCall | DenyDecision): void => {
+    const timer = setTimeout(() => {
+      if (decided.get(call) !== decision) return;
+      decided.delete(call);
+      if (decision.effect === "allow") decision.settle("failed");
+    }, UNCALLED_MS);
+    (timer as { readonly unref?: () => void }).unref?.();
   };
 
   const invoke = async (context: unknown, input: string, details?: CallDetails): Promise<unknown> => {

@@ -11,6 +11,8 @@ import type { FunctionTool, SdkMcpServer, SdkTool } from "./framework";
 export interface ServerTool {
   readonly tool: FunctionTool;
   readonly tools: AgentTools;
+  /** What it was when it was listed: the server may give its name to another. */
+  readonly origin: ToolOrigin;
 }
 
 /** A tool as its server lists it. */
@@ -26,6 +28,7 @@ export class GuardedServer {
   readonly #origins = new Map<string, ToolOrigin>();
   /** By the server's own names. The first counts: one that a server lists later does not widen what its tool takes. */
   readonly #schemas = new Map<string, object>();
+  readonly #said: (tool: string) => ToolOrigin | undefined;
   readonly #tools: AgentTools;
   #isOpen = false;
   #mayBeListed = false;
@@ -44,13 +47,9 @@ export class GuardedServer {
         : tools && Object.hasOwn(tools, tool)
           ? tools[tool]
           : undefined;
+    this.#said = own;
     this.#tools = new AgentTools("guardAgent", session, {
-      // The operator's word on a tool of this server holds; on one of another, it is about another tool of that name.
-      tools: (tool) => {
-        const origin = this.#origins.get(tool);
-        const said = own(tool);
-        return said && origin && said.server === this.name ? ({ ...origin, ...said } as ToolOrigin) : origin;
-      },
+      tools: (tool) => this.#origins.get(tool),
       ...(untyped !== undefined && { untyped }),
     });
     this.server = overlay(given, {
@@ -94,9 +93,16 @@ export class GuardedServer {
       // The SDK's own admits members that the server's does not, unless it is made strict.
       const schema = this.#schemas.get(name) ?? (tool.strict ? (tool.parameters as object) : inputSchema);
       this.#schemas.set(name, schema);
-      this.#origins.set(tool.name, { server: this.name, tool: name, schema });
-      return { tool, tools: this.#tools };
+      const origin = this.#origin(tool.name, { server: this.name, tool: name, schema });
+      this.#origins.set(tool.name, origin);
+      return { tool, tools: this.#tools, origin };
     });
+  }
+
+  /** The operator's word on a tool of this server holds; on one of another, it is about another tool of that name. */
+  #origin(name: string, origin: ToolOrigin): ToolOrigin {
+    const said = this.#said(name);
+    return said?.server === this.name ? ({ ...origin, ...said } as ToolOrigin) : origin;
   }
 
   async #mayList(): Promise<boolean> {

@@ -1,6 +1,7 @@
 import type { DenyDecision, SettledOutcome } from "../../core/decision";
 import type { Denial } from "../../core/denial";
 import type { AgentTools } from "../shared/agent-tools/agent-tools";
+import type { ToolOrigin } from "../shared/model-api/options";
 import type { JointAllow } from "../shared/joint-decision";
 import type { Authority } from "./authority";
 import type { FunctionTool, SdkAgent } from "./framework";
@@ -23,13 +24,23 @@ export interface ToolGate {
 }
 
 /** For a tool that runs here or on an MCP server. */
-export function toolGate(tools: AgentTools, { name, parameters: schema }: FunctionTool): ToolGate {
+export function toolGate(
+  tools: AgentTools,
+  { name, parameters: schema }: FunctionTool,
+  origin?: ToolOrigin,
+): ToolGate {
   return {
     tools,
     async decide(args, options) {
       // Some models write nothing at all where a tool takes nothing.
       const given = args === "" ? {} : args;
-      const decision = await tools.decide({ name, arguments: given, schema, ...options });
+      const decision = await tools.decide({
+        name,
+        arguments: given,
+        schema,
+        ...(origin && { origin }),
+        ...options,
+      });
       if (decision.effect === "deny") return decision;
       return {
         effect: "allow",

@@ -14,7 +14,8 @@ export async function runWatched<T>(
   const { withdrawn, stopWatch } = watchOver(allowed, controller);
   try {
     const result = await Promise.race([run(controller.signal), withdrawn]);
-    if (isGenerator(result)) return watchedSteps(result, allowed, controller) as Awaited<T>;
+    const followed = follow(result, (steps) => watchedSteps(steps, allowed, controller));
+    if (followed) return followed as Awaited<T>;
     allowed.settle(result instanceof AuthorizationDeniedError ? "unknown" : "done");
     return result;
   } catch (error) {
@@ -25,9 +26,53 @@ export async function runWatched<T>(
   }
 }
 
+/** What gives a result in parts. A stream's reader fits, too. */
+type Steps = Pick<AsyncIterator<unknown, unknown>, "next" | "return">;
+type Watched = (steps: Steps) => AsyncGenerator<unknown, unknown>;
+
+/** A result that is not over when the tool has returned it: the same, watched. `undefined` for any other. */
+function follow(result: unknown, watched: Watched): unknown {
+  if (result instanceof ReadableStream) return result.locked ? undefined : watchedStream(result, watched);
+  if (!isAsyncIterable(result)) return undefined;
+  if (Object.prototype.toString.call(result) === "[object AsyncGenerator]") {
+    return watched(result as AsyncGenerator);
+  }
+  return new Proxy(result, {
+    get(target, name) {
+      if (name === Symbol.asyncIterator) return () => watched(target[Symbol.asyncIterator]());
+      const value: unknown = Reflect.get(target, name, target);
+      // Methods run on what was given: what is private to it is in no proxy.
+      return typeof value === "function" && name !== "constructor" ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
+function watchedStream(stream: ReadableStream<unknown>, watched: Watched): ReadableStream<unknown> {
+  const reader = stream.getReader();
+  const cancel = (reason?: unknown) => reader.cancel(reason);
+  const steps = watched({
+    next: () => reader.read(),
+    return: async () => {
+      await cancel();
+      return { done: true, value: undefined };
+    },
+  });
+  return new ReadableStream({
+    async pull(controller) {
+      const step = await steps.next();
+      if (step.done) controller.close();
+      else controller.enqueue(step.value);
+    },
+    async cancel(reason) {
+      steps.return(undefined).catch(() => undefined);
+      await cancel(reason);
+    },
+  });
+}
+
 /** A generator that has only been made has run nothing yet: it is watched over while it is asked for its steps, and ends with the denial's error. */
 async function* watchedSteps(
-  steps: AsyncGenerator<unknown, unknown>,
+  steps: Steps,
   allowed: Pick<JointAllow, "settle" | "watch">,
   controller: AbortController,
 ): AsyncGenerator<unknown, unknown> {
@@ -50,7 +95,7 @@ async function* watchedSteps(
     stopWatch();
     allowed.settle(outcome);
     // Of whoever stops listening, too. Nobody waits for a tool that does not return.
-    if (outcome === "unknown") steps.return(undefined).catch(() => undefined);
+    if (outcome === "unknown") steps.return?.(undefined).catch(() => undefined);
   }
 }
 
@@ -66,6 +111,6 @@ function watchOver(allowed: Pick<JointAllow, "watch">, controller: AbortControll
   return { withdrawn, stopWatch };
 }
 
-function isGenerator(value: unknown): value is AsyncGenerator<unknown, unknown> {
-  return Object.prototype.toString.call(value) === "[object AsyncGenerator]";
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> & object {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
 }

@@ -19,6 +19,8 @@ export interface AgentToolCall {
   readonly name: string;
   /** The arguments, or their JSON text. They are read before the first `await`. */
   readonly arguments: unknown;
+  /** Where the tool belongs, if whoever made it knows: another may have its name by now. Default: what the options say. */
+  readonly origin?: ToolOrigin;
   /** What the framework's own tool says of them: a Standard Schema or a JSON Schema. The operator's goes before it. */
   readonly schema?: unknown;
   readonly signal?: AbortSignal | undefined;
@@ -46,7 +48,7 @@ export class AgentTools {
   /** Decides a call. Whoever gets an allow runs the tool on `hop.attr.arguments`, which is what was checked, and settles. */
   async decide(call: AgentToolCall): Promise<JointAllow | DenyDecision> {
     const { name, schema, signal, lookUp = false } = call;
-    const origin = this.#find(name);
+    const origin = call.origin ?? this.#find(name);
     const asked = origin
       ? this.#questions(origin, name, parseArguments(call.arguments), schema)
       : [unknownTool(name)];
