@@ -36,7 +36,11 @@ const revocationDetailsSchema = z.strictObject({
   reason: z.string().exactOptional(),
   author: z.string().exactOptional(),
   issuedBefore: z.date().exactOptional(),
-  expiresAt: z.date().exactOptional(),
+  // Seconds taken for milliseconds are a time in 1970. Stores go by the real time, whatever the clock of the records says.
+  expiresAt: z
+    .date()
+    .refine((end) => end.getTime() > Date.now(), "expected a time to come: nothing would be revoked")
+    .exactOptional(),
 });
 
 /** @throws {ConfigurationError} for a target that is not exactly one thing. */

@@ -1,7 +1,8 @@
 import type { Client } from "@modelcontextprotocol/client";
+import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js";
 import { findDenial, type Session } from "hopguard";
 import { cerbos } from "hopguard/cerbos";
-import type { GuardTransportOptions } from "hopguard/mcp";
+import { guardTransport, type GuardTransportOptions } from "hopguard/mcp";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { z } from "zod";
 import type { RunningMcpServer } from "../../examples/support-desk/servers";
@@ -294,5 +295,58 @@ describe.each(MCP_CLIENTS)("an odd MCP server, with $name", ({ connect }) => {
       });
       expect(count(server, "secrets/read")).toBe(0);
     });
+  });
+});
+
+describe("a server whose tools change while it lists them", () => {
+  interface Message {
+    readonly id?: number | string;
+    readonly method?: string;
+    readonly result?: unknown;
+  }
+
+  /** Speaks of a change in the middle of its first lists, as often as is said. */
+  async function serve(changes: number) {
+    const [near, server] = InMemoryTransport.createLinkedPair();
+    const heard: string[] = [];
+    const answers: unknown[] = [];
+    const put = (message: object) => server.send({ jsonrpc: "2.0", ...message } as never);
+    const answer = async (message: unknown) => {
+      const { id, method = "" } = message as Message;
+      heard.push(method);
+      if (method !== "tools/list") return put({ id, result: rawText("done") });
+      const lists = heard.filter((each) => each === "tools/list").length;
+      const tools = lists > changes ? [rawTool("echo"), rawTool("slow")] : [rawTool("echo")];
+      if (lists <= changes) await put({ method: "notifications/tools/list_changed" });
+      return put({ id, result: { tools } });
+    };
+    server.onmessage = (message) => void answer(message);
+    const client = guardTransport(near, user, { server: "lab" });
+    client.onmessage = (message) => {
+      const { id, result } = message as Message;
+      if (id !== undefined) answers.push(result);
+    };
+    await client.start();
+    onTestFinished(() => client.close());
+    const call = async (id: number) => {
+      const params = { name: "slow", arguments: {} };
+      await client.send({ jsonrpc: "2.0", id, method: "tools/call", params } as never);
+      await expect.poll(() => answers).toHaveLength(id);
+      return answers.at(-1);
+    };
+    return { heard, call };
+  }
+
+  it("is asked again, and its new tool is called", async () => {
+    const { heard, call } = await serve(1);
+    expect(await call(1)).toEqual(rawText("done"));
+    expect(heard).toEqual(["tools/list", "tools/list", "tools/call"]);
+  });
+
+  it("is not asked without end, and is asked again for the next call", async () => {
+    const { heard, call } = await serve(3);
+    expect(findDenial(await call(1))).toMatchObject({ code: "unsupported_hop" });
+    expect(heard).toEqual(["tools/list", "tools/list", "tools/list"]);
+    expect(await call(2)).toEqual(rawText("done"));
   });
 });

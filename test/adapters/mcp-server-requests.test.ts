@@ -10,6 +10,7 @@ import {
   CreateMessageRequestSchema,
   ElicitRequestSchema,
   ListRootsRequestSchema,
+  UrlElicitationRequiredError,
 } from "@modelcontextprotocol/sdk/types.js";
 import { findDenial, type Session } from "hopguard";
 import { guardTransport } from "hopguard/mcp";
@@ -31,7 +32,8 @@ let user: Session;
 let asked: string[];
 
 beforeAll(async () => {
-  desk = await openDesk({ policies: [LAB_POLICY] });
+  const everything = [{ actions: ["*"], effect: "EFFECT_ALLOW" as const, roles: ["user"] }];
+  desk = await openDesk({ policies: [LAB_POLICY, { ...LAB_POLICY, kind: "mcp_open", rules: everything }] });
 });
 afterAll(() => desk.close());
 beforeEach(async () => {
@@ -193,6 +195,32 @@ describe("a server of revision 2026-07-28 that asks within its results", () => {
   );
 });
 
+describe("a server that asks without end", () => {
+  it("is heard as far as somebody could answer, and keeps nobody else waiting", async () => {
+    const [near, server] = InMemoryTransport.createLinkedPair();
+    const client = guardTransport(near, user, options);
+    const errors: string[] = [];
+    let answered = 0;
+    client.onmessage = (message) => void asked.push((message as { method: string }).method);
+    client.onerror = ({ message }) => void errors.push(message);
+    server.onmessage = () => {
+      answered++;
+    };
+    await client.start();
+    onTestFinished(() => client.close());
+    const put = (id: number, method: string) =>
+      server.send({ jsonrpc: "2.0", id, method, params: { maxTokens: id, messages: [] } });
+    for (let id = 0; id < 1000; id++) await put(id, "sampling/createMessage");
+    await put(1000, "ping");
+    expect(asked).toEqual(["ping"]);
+    await expect.poll(() => answered).toBe(100);
+    expect(errors).toHaveLength(900);
+    expect(desk.records.filter(({ hop }) => hop.action === "sampling/createMessage")).toHaveLength(100);
+    await put(1001, "sampling/createMessage");
+    await expect.poll(() => answered).toBe(101);
+  });
+});
+
 describe("a server that asks again under an id that is under way", () => {
   it("is not heard, and leaves nothing behind that goes on", async () => {
     const [near, server] = InMemoryTransport.createLinkedPair();
@@ -223,5 +251,44 @@ describe("a server that asks again under an id that is under way", () => {
     expect(answers).toEqual([answer]);
     await put("ping");
     expect(asked).toEqual(["elicitation/create", "ping"]);
+  });
+});
+
+describe.each([
+  { name: "client 1.x", connect: connect1 },
+  { name: "client 2.x", connect: connect2 },
+])("a server that asks within an error, with $name", ({ connect }) => {
+  const page = { mode: "url" as const, message: "Sign in", url: "https://example.com", elicitationId: "1" };
+  /** What the call fails with, or is answered with. */
+  const call = async (elicitations: readonly unknown[], name = "lab"): Promise<unknown> => {
+    const server = await serve(
+      sessionEndpoint(() => {
+        const failing = new McpServer1({ name: "failing", version: "1.0.0" });
+        failing.registerTool("ask", { inputSchema: {} }, () => {
+          throw new UrlElicitationRequiredError(elicitations as (typeof page)[]);
+        });
+        return failing;
+      }),
+    );
+    const client: AnyMcpClient = await connect(server.url, user, { server: name });
+    return client.callTool({ name: "ask", arguments: {} }).catch((error: unknown) => error);
+  };
+
+  it("reaches the client with what the policy allows", async () => {
+    expect(await call([page], "open")).toMatchObject({ code: -32042, data: { elicitations: [page] } });
+    const [record] = desk.records.filter(({ hop }) => hop.action === "elicitation/create");
+    expect(record).toMatchObject({ effect: "allow", hop: { kind: "mcp_open" } });
+  });
+
+  it.each([
+    ["a URL that the policy does not allow", [page], "policy_denied"],
+    ["a form", [{ ...page, mode: "form" }], "unsupported_hop"],
+    ["what does not say its mode", [{ ...page, mode: undefined }], "unsupported_hop"],
+    ["more than anybody could answer", Array.from({ length: 101 }, () => page), "unsupported_hop"],
+    ["a URL, and something unreadable", [page, "Sign in"], "unsupported_hop"],
+  ])("is denied with its call when it wants %s", async (_what, elicitations, code) => {
+    const answer = await call(elicitations);
+    expect(findDenial(answer)).toMatchObject({ code });
+    expect(JSON.stringify(answer)).not.toContain("example.com");
   });
 });

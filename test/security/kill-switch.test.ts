@@ -126,6 +126,19 @@ describe("a target that nothing can be named like", () => {
   );
 });
 
+describe("a revocation that has ended before it begins", () => {
+  it.each([
+    ["seconds taken for milliseconds", () => new Date(Math.floor(Date.now() / 1000) + 3600)],
+    ["the time that it is", () => new Date()],
+    ["no time at all", () => new Date(NaN)],
+  ])("is refused, and not pronounced to no effect: %s", async (_what, expiresAt) => {
+    const guard = guardWith();
+    await expect(guard.revoke({ task: "T-1" }, { expiresAt: expiresAt() })).rejects.toThrow(/expiresAt/);
+    await guard.revoke({ task: "T-1" }, { expiresAt: new Date(Date.now() + 60_000) });
+    expect(await codeOf(await openWith(guard))).toBe("revoked");
+  });
+});
+
 describe("tasks that must be registered", () => {
   it("are alive from registration to their end, or until they expire", async () => {
     const guard = guardWith({ tasks: "registered" });

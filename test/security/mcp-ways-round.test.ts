@@ -580,6 +580,53 @@ describe("a 2.x client that goes by what it has known before", () => {
   });
 });
 
+describe("the headers that repeat arguments", () => {
+  const region = { type: "string", "x-mcp-header": "Region" };
+  const properties = {
+    region,
+    at: { type: "object", properties: { zone: { ...region, "x-mcp-header": "Zone" } } },
+  };
+  const inputSchema = { type: "object", properties };
+
+  /** Calls on revision 2026-07-28. Resolves to what the server was told in headers, without what the SDK says itself. */
+  async function told(args: Record<string, unknown>, options: object = {}, schemas = {}) {
+    const server = await raw(({ method }) =>
+      method === "tools/list" ? { tools: [rawTool("echo", { inputSchema })] } : rawText("done"),
+    );
+    let headers: Headers | undefined;
+    const fetch: typeof globalThis.fetch = (input, init) => {
+      headers = new Headers(init?.headers);
+      return globalThis.fetch(input, init);
+    };
+    const client = new Client2({ name: "test", version: "1.0.0" }, { versionNegotiation: { mode: "auto" } });
+    const transport = guardTransport(new HttpTransport2(new URL(server.url), { fetch }), user, {
+      server: "lab",
+      schemas,
+    });
+    onTestFinished(() => client.close());
+    await client.connect(transport);
+    await client.listTools();
+    await client.callTool({ name: "echo", arguments: args }, options);
+    expect(server.requests.at(-1)).toMatchObject({ method: "tools/call" });
+    const names = ["Mcp-Param-Region", "Mcp-Param-Zone", "Mcp-Param-Other", "Trace"];
+    return names.map((name) => headers?.get(name) ?? null);
+  }
+
+  it("say what was checked, and not what the caller would have them say", async () => {
+    const lies = { "mcp-param-region": "us", "Mcp-Param-ZONE": "1", "Mcp-Param-Other": "x", Trace: "t" };
+    const toolDefinition = { name: "echo", inputSchema: { type: "object" } };
+    const args = { region: "eu", at: { zone: "caf\u00e9" } };
+    const zone = "=?base64?Y2Fmw6k=?=";
+    expect(await told(args)).toEqual(["eu", zone, null, null]);
+    expect(await told(args, { headers: lies, toolDefinition })).toEqual(["eu", zone, null, "t"]);
+  });
+
+  it("say what a schema has made of the arguments", async () => {
+    const schemas = { echo: z.object({ region: z.string().toLowerCase() }) };
+    expect(await told({ region: "EU" }, {}, schemas)).toEqual(["eu", null, null, null]);
+  });
+});
+
 /** Waits until nothing more arrives: a client opens its stream for the server's messages some time after it has connected. */
 async function settled(server: RunningMcpServer): Promise<void> {
   let seen = -1;
@@ -588,3 +635,46 @@ async function settled(server: RunningMcpServer): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 30));
   }
 }
+
+describe("what no policy is asked about", () => {
+  it("does not reach a server that the session may not open any more", async () => {
+    const sent: unknown[] = [];
+    const received: unknown[] = [];
+    const errors: unknown[] = [];
+    const inner = {
+      start: () => Promise.resolve(),
+      close: () => Promise.resolve(),
+      send: (message: unknown) => Promise.resolve(void sent.push(message)),
+    };
+    const session = await desk.session("user", { id: "leaving" });
+    const transport = Object.assign(guardTransport(inner, session, { server: "lab" }), {
+      onmessage: (message: unknown) => void received.push(message),
+      onerror: (error: unknown) => void errors.push(error),
+    });
+    await transport.start();
+    onTestFinished(() => transport.close());
+    const progress = {
+      jsonrpc: "2.0",
+      method: "notifications/progress",
+      params: { progressToken: 1, progress: 1, message: "what the agent has found out" },
+    };
+    const cancelled = {
+      jsonrpc: "2.0",
+      method: "notifications/cancelled",
+      params: { requestId: "none", reason: "what the agent has found out" },
+    };
+    const ping = { jsonrpc: "2.0", id: 1, method: "ping", params: { _meta: { note: "likewise" } } };
+    const said = [progress, cancelled, ping];
+    for (const message of said) await transport.send(message);
+    expect(sent).toEqual(said);
+
+    await session.end();
+    await expect.poll(() => desk.records.map(({ code }) => code), { timeout: 2000 }).toContain("revoked");
+    sent.length = 0;
+    for (const message of [progress, cancelled, { ...ping, id: 2 }]) await transport.send(message);
+    expect(sent).toEqual([]);
+    expect(received).toContainEqual(expect.objectContaining({ id: 2, error: expect.anything() as unknown }));
+    expect(errors.filter((error) => findDenial(error)?.code === "revoked")).toHaveLength(2);
+    expect(desk.records.at(-1)).toMatchObject({ code: "revoked", hop: { action: "initialize" } });
+  });
+});

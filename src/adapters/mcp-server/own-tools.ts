@@ -13,6 +13,7 @@ export class OwnTools implements Catalogue {
   #listedAt = -Infinity;
   /** The server has said that its tools are others now. */
   #isStale = false;
+  #changes = 0;
 
   get complete(): boolean {
     return performance.now() - this.#listedAt < LIST_AGAIN_MS;
@@ -21,6 +22,15 @@ export class OwnTools implements Catalogue {
   set complete(isComplete: boolean) {
     this.#listedAt = isComplete ? performance.now() : -Infinity;
     this.#isStale = !isComplete;
+  }
+
+  get changes(): number {
+    return this.#changes;
+  }
+
+  outdate(): void {
+    this.#changes++;
+    this.complete = false;
   }
 
   find(name: string): ListedTool | undefined {

@@ -14,10 +14,11 @@ import {
   type RequestId,
 } from "./json-rpc";
 import { CLIENT_REQUESTS } from "./methods";
+import { withCheckedHeaders } from "./parameter-headers";
 import { unsupported } from "./question";
 import type { Knowledge } from "./questions";
 import type { Resumptions } from "./resumptions";
-import { reviewResult } from "./results";
+import { reviewError, reviewResult } from "./results";
 import type { AsSender, ServerPolicy } from "./server-policy";
 import type { Catalogue } from "./tool-catalogue";
 import type { SendOptions } from "./transport";
@@ -83,7 +84,8 @@ export class ClientRequests {
     try {
       const sent = withCheckedArguments(request, decision?.hop);
       const message = decision?.signed === undefined ? sent : withAssertion(sent, decision.signed);
-      const observed = this.resumptions.observe(request, options);
+      const headed = withCheckedHeaders(options, sent, this.catalogue);
+      const observed = this.resumptions.observe(request, headed);
       await this.wire.send(message, withdrawn ? endingWith(withdrawn, observed) : observed, decision);
     } catch (error) {
       // The client has the denial already.
@@ -165,6 +167,10 @@ export class ClientRequests {
     try {
       const { catalogue, knowledge } = this;
       const review = { policy, catalogue, knowledge, signal: asked.controller.signal };
+      if (isJsonObject(response.error)) {
+        const reviewed = reviewError(response.error, review);
+        if (reviewed) await reviewed;
+      }
       const reviewed = isJsonObject(response.result)
         ? reviewResult(request, response.result, review)
         : undefined;

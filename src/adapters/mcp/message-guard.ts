@@ -137,6 +137,11 @@ export class MessageGuard {
     return this.#fromClient.isUnderWay(id);
   }
 
+  /** Whether what nobody has asked for may pass: since a request was allowed, until authority to open the server is withdrawn. */
+  get isListening(): boolean {
+    return this.#stopListening !== undefined;
+  }
+
   /** A request of the client's will not be answered, and nobody waits for it. */
   abandon(id: RequestId): void {
     this.#fromClient.cancel(id);
@@ -171,7 +176,7 @@ export class MessageGuard {
     const { method } = notification;
     const drop = (reason: string): void => this.#ends.report(new Error(reason));
     // The guard goes by what the tools are, whoever may hear that they have changed.
-    if (method === "notifications/tools/list_changed") this.#catalogue.complete = false;
+    if (method === "notifications/tools/list_changed") this.#catalogue.outdate();
     if (!this.#stopListening) {
       drop("A notification of the server was dropped: this session may not open it any more.");
       return;

@@ -3,8 +3,9 @@ import { isToolName } from "../../core/names";
 import { isCall, type Call } from "./json-rpc";
 import { INPUT_REQUESTS } from "./methods";
 import { unsupported, type Question } from "./question";
-import type { Knowledge } from "./questions";
+import { askElicitation, type Knowledge } from "./questions";
 import type { ServerPolicy } from "./server-policy";
+import { MAX_ASKED } from "./server-requests";
 import type { Catalogue } from "./tool-catalogue";
 
 /** What a server's answers are held against. */
@@ -30,6 +31,31 @@ export function reviewResult(
   // Revision 2026-07-28 asks things of the client within a result, which may be a list all the same.
   if (result.inputRequests === undefined) return reviewMembers(call, result, review);
   return authorizeInput(result.inputRequests, review).then(() => reviewMembers(call, result, review));
+}
+
+/** Since revision 2025-11-25 a server also asks by failing: the client is to open these URLs, and then to call again. */
+const URL_ELICITATION_REQUIRED = -32042;
+
+/**
+ * Decides what a server asks of the client within an error. `undefined`: nothing.
+ *
+ * @throws {AuthorizationDeniedError} (rejects with it) for what the policy withholds.
+ */
+export function reviewError({ code, data }: JsonObject, review: Review): Promise<void> | undefined {
+  if (code !== URL_ELICITATION_REQUIRED || !isJsonObject(data)) return undefined;
+  return data.elicitations === undefined ? undefined : authorizeElicitations(data.elicitations, review);
+}
+
+async function authorizeElicitations(
+  elicitations: JsonValue,
+  { policy, knowledge, signal }: Review,
+): Promise<void> {
+  const pages = few(items(elicitations)).flatMap((params) => {
+    // A form is not to be asked for in this way.
+    if (!isJsonObject(params) || params.mode !== "url") throw new Error("The server asks in no known form.");
+    return askElicitation({ method: "elicitation/create", params }, knowledge);
+  });
+  await policy.authorizeAll(pages, signal);
 }
 
 function reviewMembers(call: Call, result: JsonObject, review: Review): JsonObject | Promise<JsonObject> {
@@ -77,8 +103,13 @@ async function withVisiblePrompts(result: JsonObject, { policy, signal }: Review
 
 async function authorizeInput(requests: JsonValue, { policy, knowledge, signal }: Review): Promise<void> {
   if (!isJsonObject(requests)) throw new Error("The server asks for input in no known form.");
-  const questions = Object.values(requests).flatMap((request) => askInputRequest(request, knowledge));
+  const questions = few(Object.values(requests)).flatMap((request) => askInputRequest(request, knowledge));
   await policy.authorizeAll(questions, signal);
+}
+
+function few(requests: readonly JsonValue[]): readonly JsonValue[] {
+  if (requests.length > MAX_ASKED) throw new Error("The server asks for more than anybody could answer.");
+  return requests;
 }
 
 function askInputRequest(request: JsonValue, knowledge: Knowledge): readonly Question[] {

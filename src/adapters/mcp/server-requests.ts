@@ -15,6 +15,9 @@ import type { ServerPolicy } from "./server-policy";
 import type { SendOptions } from "./transport";
 import type { Wire } from "./wire";
 
+/** More at once are a flood: each costs a decision and a record, and keeps the hops of others waiting. */
+export const MAX_ASKED = 100;
+
 /** A request that the client has been asked. */
 interface Delivered {
   readonly request: JsonRpcRequest;
@@ -42,6 +45,11 @@ export class ServerRequests {
       return;
     }
     const rule = SERVER_REQUESTS.get(method);
+    if (rule !== "pass" && this.#asked.size >= MAX_ASKED) {
+      // Nor is it answered: the answers to a flood are one, too.
+      this.wire.report(new Error("The server asks more of the client at once than anybody could answer."));
+      return;
+    }
     let delivered: Delivered = { request };
     if (rule !== "pass") {
       const controller = new AbortController();

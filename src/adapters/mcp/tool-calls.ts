@@ -11,6 +11,8 @@ import type { Catalogue, ListedTool } from "./tool-catalogue";
 
 /** More pages than this are a server that does not come to an end. */
 const MAX_PAGES = 100;
+/** Nor does one whose tools are others after each of so many lists. */
+const MAX_LISTS = 3;
 
 /** Makes the question about a tool call. The server's tools are listed first if the tool has not been seen. */
 export class ToolCalls {
@@ -95,7 +97,16 @@ export class ToolCalls {
 
   /** Calls that wait for the same list share it. */
   #list(call: Call): Promise<void> {
-    return (this.#listing ??= this.#listPages(call).finally(() => (this.#listing = undefined)));
+    return (this.#listing ??= this.#listAll(call).finally(() => (this.#listing = undefined)));
+  }
+
+  /** A change that is heard of while pages come may be on none of them: they are asked for again. */
+  async #listAll(call: Call): Promise<void> {
+    for (let list = 0; list < MAX_LISTS && !this.catalogue.complete; list++) {
+      const { changes } = this.catalogue;
+      await this.#listPages(call);
+      this.catalogue.complete = this.catalogue.changes === changes;
+    }
   }
 
   async #listPages(call: Call): Promise<void> {
@@ -111,7 +122,6 @@ export class ToolCalls {
       if (typeof nextCursor !== "string") break;
       cursor = nextCursor;
     }
-    this.catalogue.complete = true;
   }
 }
 

@@ -13,7 +13,7 @@ const NEUTRAL = new Set(["$schema", "$id", "$comment", "title", "description", "
 /** A tool as its server defined it when it was first seen. */
 export class ListedTool {
   readonly annotations: JsonObject | undefined;
-  readonly #inputSchema: JsonValue | undefined;
+  readonly inputSchema: JsonValue | undefined;
   readonly #pinned: string;
   #changed = false;
   #schema: StandardSchema | Error | undefined;
@@ -21,7 +21,7 @@ export class ListedTool {
   constructor(definition: JsonObject) {
     const { annotations, inputSchema } = definition;
     this.annotations = isJsonObject(annotations) ? annotations : undefined;
-    this.#inputSchema = inputSchema;
+    this.inputSchema = inputSchema;
     this.#pinned = fingerprint(definition);
   }
 
@@ -40,7 +40,7 @@ export class ListedTool {
 
   /** What the server says of the arguments: `"nothing"` at all, that there are `"any"` (or none), or their types. */
   get typing(): "nothing" | "any" | "typed" {
-    const schema = this.#inputSchema;
+    const schema = this.inputSchema;
     if (!isJsonObject(schema)) return "nothing";
     const isOpen = Object.entries(schema).every(([keyword, value]) => NEUTRAL.has(keyword) || isVoid(value));
     return isOpen ? "any" : "typed";
@@ -48,7 +48,7 @@ export class ListedTool {
 
   /** Compiled when it is first needed, and once. An error says why it cannot be. */
   get schema(): StandardSchema | Error {
-    return (this.#schema ??= compiled(this.#inputSchema));
+    return (this.#schema ??= compiled(this.inputSchema));
   }
 }
 
@@ -59,6 +59,10 @@ export type Pins = Map<string, ListedTool>;
 export interface Catalogue {
   /** Whether every tool of the server has been seen, as far as the server has said. */
   complete: boolean;
+  /** How often the server has said that its tools are others now. */
+  readonly changes: number;
+  /** The server has said that its tools are others now. */
+  outdate(): void;
   find(name: string): ListedTool | undefined;
   /** Learns a page of a tool list, as the server sent it. Returns the definitions that may be shown. */
   learn(page: readonly JsonValue[]): readonly JsonObject[];
@@ -74,12 +78,22 @@ export const MAX_TOOLS = 10_000;
 export class ToolCatalogue implements Catalogue {
   readonly #seen = new Set<string>();
   complete = false;
+  #changes = 0;
 
   constructor(
     private readonly pins: Pins,
     /** The tools whose definitions are taken anew on this connection. */
     private readonly admit: ReadonlySet<string>,
   ) {}
+
+  get changes(): number {
+    return this.#changes;
+  }
+
+  outdate(): void {
+    this.#changes++;
+    this.complete = false;
+  }
 
   /** Only what this connection has seen: a server that is opened again is to say anew what its tools are. */
   find(name: string): ListedTool | undefined {

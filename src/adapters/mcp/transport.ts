@@ -9,6 +9,8 @@ export interface SendOptions {
   readonly requestSignal?: AbortSignal | undefined;
   /** Sends no message, but fetches what is left of the stream that the token stands for. */
   readonly resumptionToken?: string | undefined;
+  /** Sent along with the message, by SDK 2 over HTTP. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly onresumptiontoken?: ((token: string) => void) | undefined;
 }
 
