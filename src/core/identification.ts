@@ -99,7 +99,8 @@ export function proven(
     refuseOtherAgent(given.agent.id, subject.actor, agent?.principal.id, agent?.actor);
     // What a session has counted, pinned and remembered is one principal's. Two issuers may have one of the same name.
     const { id } = subject.principal;
-    const { issuer } = subject.auth;
+    // A verifier of the operator's own, in JavaScript, may leave out how it knows.
+    const issuer = (subject as Partial<VerifiedIdentity>).auth?.issuer;
     onBehalfOf ??= { id, issuer };
     if (id !== onBehalfOf.id || issuer !== onBehalfOf.issuer) {
       const whose = [onBehalfOf.id, onBehalfOf.issuer ?? []].flat().join(" at ");
