@@ -53,6 +53,21 @@ const modelFacts = [
 /** A policy with one limit, on what the task has used. */
 const limitedTo = (tokens: number) => stubPdp({ rules: [(query) => usageOf(query).task.tokens <= tokens] });
 
+/** A session, and how often it was looked up whether its authority was withdrawn. */
+async function openCounted() {
+  const state = memoryState();
+  let looks = 0;
+  const find: typeof state.revocations.find = (authority) => {
+    looks++;
+    return state.revocations.find(authority);
+  };
+  const session = await open({
+    pdp: stubPdp({ rules: [() => true] }),
+    state: { ...state, revocations: { ...state.revocations, find } },
+  });
+  return { session, looks: () => looks };
+}
+
 /** A provider on loopback, and the guarded way to it. */
 async function provider(
   session: Session,
@@ -311,16 +326,7 @@ describe("a call that nobody waits for", () => {
   });
 
   it("is not watched for ever, though nobody reads its answer to the end", async () => {
-    const state = memoryState();
-    let looks = 0;
-    const find: typeof state.revocations.find = (authority) => {
-      looks++;
-      return state.revocations.find(authority);
-    };
-    const session = await open({
-      pdp: stubPdp({ rules: [() => true] }),
-      state: { ...state, revocations: { ...state.revocations, find } },
-    });
+    const { session, looks } = await openCounted();
     const { fetch } = await provider(session, () => {
       const chunk = new TextEncoder().encode(`data: {"choices":[]}\n\n`);
       const stream = new ReadableStream<Uint8Array>({ pull: (controller) => controller.enqueue(chunk) });
@@ -330,30 +336,21 @@ describe("a call that nobody waits for", () => {
     const response = await fetch("/chat/completions", { ...body, stream: true }, controller.signal);
     expect(response.status).toBe(200);
     controller.abort();
-    const before = looks;
+    const before = looks();
     await sleep(900);
-    expect(looks).toBe(before);
+    expect(looks()).toBe(before);
   });
 
   it("is not watched for ever, though nobody reads its JSON", async () => {
-    const state = memoryState();
-    let looks = 0;
-    const find: typeof state.revocations.find = (authority) => {
-      looks++;
-      return state.revocations.find(authority);
-    };
-    const session = await open({
-      pdp: stubPdp({ rules: [() => true] }),
-      state: { ...state, revocations: { ...state.revocations, find } },
-    });
+    const { session, looks } = await openCounted();
     const { fetch } = await provider(session, () =>
       Response.json({ id: "chat", filler: "x".repeat(200_000) }),
     );
     const response = await fetch("/chat/completions", body);
     await sleep(100);
-    const before = looks;
+    const before = looks();
     await sleep(900);
-    expect(looks).toBe(before);
+    expect(looks()).toBe(before);
     expect(await response.json()).toMatchObject({ id: "chat" });
   });
 

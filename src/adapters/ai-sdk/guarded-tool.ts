@@ -1,6 +1,6 @@
 import { AuthorizationDeniedError } from "../../core/errors";
 import type { AgentTools } from "../shared/agent-tools/agent-tools";
-import { runStreamed } from "./run-streamed";
+import { runStreamed } from "../shared/run-watched";
 import { toolError } from "./tool-error";
 import { settledSchema } from "./tool-schema";
 import type { Execute, RunnableTool, ToolCallOptions } from "./tool-shape";

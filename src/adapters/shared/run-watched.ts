@@ -26,6 +26,27 @@ export async function runWatched<T>(
   }
 }
 
+/**
+ * Passes on what a tool yields for as long as it may run. Where authority is withdrawn meanwhile, the next that is asked for is the denial's error; the
+ * tool's signal is aborted, and the tool is told to return.
+ *
+ * @throws {AuthorizationDeniedError} then; what the tool itself throws.
+ */
+export async function* runStreamed(
+  allowed: Pick<JointAllow, "settle" | "watch">,
+  run: (withdrawn: AbortSignal) => AsyncIterable<unknown>,
+): AsyncGenerator<unknown, unknown> {
+  const controller = new AbortController();
+  let steps: Steps;
+  try {
+    steps = run(controller.signal)[Symbol.asyncIterator]();
+  } catch (error) {
+    allowed.settle("failed");
+    throw error;
+  }
+  return yield* watchedSteps(steps, allowed, controller);
+}
+
 /** What gives a result in parts. A stream's reader fits, too. */
 type Steps = Pick<AsyncIterator<unknown, unknown>, "next" | "return">;
 type Watched = (steps: Steps) => AsyncGenerator<unknown, unknown>;
