@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import { createGuard, memoryState, type Guard, type GuardOptions } from "hopguard";
 import { redisState } from "hopguard/redis";
 import { revocationHandler } from "hopguard/revocations";
@@ -10,7 +12,21 @@ import { serve, type FetchHandler } from "../../examples/shared/serve";
 import { redisBinary, startRedis, type RedisServer } from "../support/redis-server";
 
 const SECRET = "correct-horse-battery-staple-0123";
-const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+/** The command as it is published, in one file: it is started some 50 times, and compiled once. */
+let main: string;
+beforeAll(async () => {
+  await mkdir(`${ROOT}node_modules/.cache`, { recursive: true });
+  const folder = await mkdtemp(`${ROOT}node_modules/.cache/hopguard-cli-`);
+  main = `${folder}/cli.mjs`;
+  const entry = `${ROOT}src/cli/main.ts`;
+  await build({
+    ...{ entryPoints: [entry], outfile: main, bundle: true },
+    ...{ platform: "node", format: "esm", packages: "external" },
+  });
+  return () => rm(folder, { recursive: true });
+});
 
 interface Run {
   readonly code: number | null;
@@ -21,7 +37,7 @@ interface Run {
 /** Runs the command line in a process of its own, as an operator does. */
 function hopguard(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Run> {
   const { PATH = "" } = process.env;
-  const child = spawn(process.execPath, ["--import", "tsx", MAIN, ...args], {
+  const child = spawn(process.execPath, [main, ...args], {
     env: { PATH, NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
