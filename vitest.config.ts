@@ -21,6 +21,8 @@ export default defineConfig({
     // How soon is for benchmarks to say, and a contract's second is measured: here a test only ends that hangs, on a machine as slow as it may be.
     expect: { poll: { timeout: 10_000 } },
     testTimeout: 60_000,
+    // Processes, sockets and clocks are real here. What passes only when tried again is named at the end of the run: it is a defect, of the test or of the code.
+    retry: 1,
     hookTimeout: 120_000,
   },
 });

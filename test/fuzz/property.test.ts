@@ -38,7 +38,7 @@ describe("upstream is reached only if the PDP said EFFECT_ALLOW for exactly this
     plans: fc.Arbitrary<T>,
     play: (plan: T, server: PdpServer, coverage: Coverage) => Promise<void>,
   ) =>
-    it(`holds: ${subject}`, { timeout: TIMEOUT_MS }, async () => {
+    it(`holds: ${subject}`, { timeout: TIMEOUT_MS, retry: 0 }, async () => {
       const property = fc.asyncProperty(plans, async (plan) => {
         runs++;
         await play(plan, server, coverage);
