@@ -1,5 +1,8 @@
+import { getEventListeners, once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -44,7 +47,11 @@ const policies: readonly Policy[] = [
   {
     kind: "tool_claude",
     rules: [
-      allow(["tools/call/Agent", "tools/call/Task", "tools/call/Workflow", "tools/call/StructuredOutput"]),
+      allow(
+        ["Agent", "Task", "Workflow", "StructuredOutput", "Skill"].map(
+          (name) => `tools/call/${name}` as const,
+        ),
+      ),
       allow(["tools/call/Bash"], 'R.attr.arguments.command.startsWith("touch ok")', {
         when: { conditionNotMet: '{"reason": "only ok may be touched"}' },
       }),
@@ -79,6 +86,7 @@ beforeAll(async () => {
   analyst = await desk.session("analyst");
   crm = await startRawMcpServer(({ method }) => {
     if (method === "prompts/list") return { prompts: [{ name: "payroll" }] };
+    if (method === "resources/list") return { resources: [{ uri: "notes://payroll", name: "payroll" }] };
     return method === "tools/list" ? { tools: CRM } : rawText("a customer");
   });
 });
@@ -112,6 +120,16 @@ const lastTold = (): string =>
   told()
     .match(/"type":"tool_result".*/gs)
     ?.join("\n") ?? "";
+type Hook = (input: object, id: string, more: object) => Promise<object>;
+/** The guard's own. */
+const hook = ({ options }: { readonly options: object }, event: string): Hook => {
+  const { hooks } = options as {
+    readonly hooks?: Record<string, readonly { readonly hooks: readonly Hook[] }[]>;
+  };
+  const [own] = hooks?.[event]?.[0]?.hooks ?? [];
+  if (!own) throw new Error("there is no hook");
+  return own;
+};
 const crmCalls = () => crm.requests.filter(({ method }) => method === "tools/call");
 
 describe.each(claudeLines)(
@@ -263,6 +281,25 @@ describe.each(claudeLines)(
       expect(Date.now() - started).toBeLessThan(20_000);
     });
 
+    it("ends what a command does in the background when authority is withdrawn, though nothing else happens", async () => {
+      const session = await desk.session("analyst");
+      const command = "touch ok-begun; sleep 6; touch ok-over";
+      model = calls(call("Bash", { command, description: "Work.", run_in_background: true }));
+      async function* conversation() {
+        yield { type: "user", message: { role: "user", content: "Do your work." }, parent_tool_use_id: null };
+        // Whoever talks has not hung up.
+        await new Promise(() => undefined);
+      }
+      const running = run({ session, prompt: conversation() });
+      await expect.poll(() => existsSync(join(cwd, "ok-begun")), { timeout: 15_000 }).toBe(true);
+      await expect.poll(() => told(), { timeout: 15_000 }).toContain("running in background");
+      await desk.guard.revoke({ session: session.id });
+      const { guarded } = await running;
+      expect(findDenial(guarded.options.abortController.signal.reason)?.code).toBe("revoked");
+      await sleep(7000);
+      expect(existsSync(join(cwd, "ok-over"))).toBe(false);
+    });
+
     it("denies everything after a revocation, from the opening of servers on", async () => {
       const session = await desk.session("analyst");
       model = calls(bash("touch ok"));
@@ -323,6 +360,26 @@ describe.each(claudeLines)(
       );
     });
 
+    it("keeps the arguments of a skill from reading files and resources that nobody decided on", async () => {
+      await writeFile(join(cwd, "secret.txt"), "THE-SECRET");
+      const before = crm.requests.length;
+      const mentions = ["@secret.txt", `x\u3002@"${join(cwd, "secret.txt")}"`, "@crm:notes://payroll"];
+      model = calls(
+        ...[...mentions, "the mail of ann@example.com"].map((args) =>
+          call("Skill", { skill: "simplify", args }),
+        ),
+      );
+      const denials: string[] = [];
+      await run({
+        options: { allowedTools: ["Skill", "Read", "ReadMcpResourceTool"] },
+        guard: { onDenial: ({ code, hop }) => denials.push(`${code} ${hop.action}`) },
+      });
+      expect(denials).toEqual(mentions.map(() => "arguments_invalid tools/call/Skill"));
+      expect(told()).not.toContain("THE-SECRET");
+      expect(crm.requests.slice(before).map(({ method }) => method)).not.toContain("resources/read");
+      expect(lastTold()).toContain("Launching skill");
+    });
+
     it("keeps Claude's own global file from sending model calls elsewhere", async () => {
       await using place = await openWorkplace(desk.provider);
       const config = place.env.CLAUDE_CONFIG_DIR ?? "";
@@ -335,6 +392,33 @@ describe.each(claudeLines)(
       await run({ options: { env: place.env } });
       expect(desk.elsewhere.requests).toEqual([]);
       expect(desk.provider.requests).not.toEqual([]);
+    });
+
+    it("tries a model call again that was lost on the way to the provider", async () => {
+      await using place = await openWorkplace(desk.provider);
+      const provider = new URL(desk.provider.anthropicBaseURL);
+      let lost = 0;
+      const way = createServer((incoming, outgoing) => {
+        if (incoming.url?.startsWith("/v1/messages") && lost++ === 0) {
+          incoming.socket.destroy();
+          return;
+        }
+        const { method, headers, url = "" } = incoming;
+        const onwards = request(new URL(url, provider), { method, headers }, (answer) => {
+          outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
+          answer.pipe(outgoing);
+        });
+        incoming.pipe(onwards);
+      }).listen(0, "127.0.0.1");
+      await once(way, "listening");
+      const { port } = way.address() as AddressInfo;
+      model = calls(bash("touch ok"));
+      const env = { ...place.env, ANTHROPIC_BASE_URL: `http://127.0.0.1:${port}` };
+      const { result } = await run({ options: { env } });
+      way.close();
+      expect(result).toBe("Done.");
+      expect(lost).toBeGreaterThan(1);
+      expect(existsSync(join(cwd, "ok"))).toBe(true);
     });
 
     it("says a gateway's headers at the door, and keeps them from the process", async () => {
@@ -437,15 +521,78 @@ describe("guardQueryOptions", () => {
     await close();
   });
 
-  it("lets nothing run, and holds nothing reserved, for a run that was closed during the decision", async () => {
-    const { options, close } = await guardQueryOptions({ env: {} }, analyst, { models: "unguarded" });
-    type Hook = (input: object, id: string, more: object) => Promise<object>;
-    const [matcher] = (options as { hooks?: Record<string, { hooks: Hook[] }[]> }).hooks?.PreToolUse ?? [];
+  it("lets no plugins in by the environment, nor flags, hooks and files by other options", async () => {
+    const unguarded = { models: "unguarded" } as const;
+    const env = { CLAUDE_CODE_PLUGIN_DIRS: "/plugins" };
+    const without = await guardQueryOptions({ env }, analyst, unguarded);
+    expect(without.options.env).toEqual({});
+    await without.close();
+    const admitted = await guardQueryOptions({ env }, analyst, { ...unguarded, admit: ["plugins"] });
+    expect(admitted.options.env).toEqual(env);
+    await admitted.close();
+
+    const executableArgs = { env, executableArgs: ["--settings", "/settings.json"] };
+    await expect(guardQueryOptions(executableArgs, analyst, unguarded)).rejects.toThrow(
+      /options\.executableArgs is refused/,
+    );
+    for (const more of [{ hooks: { PreToolUse: [] } }, { initialPrompt: "Look at @secret.txt" }]) {
+      const agents = { helper: { description: "x", prompt: "x", ...more } };
+      await expect(guardQueryOptions({ env, agents }, analyst, unguarded)).rejects.toThrow(
+        new RegExp(`options\\.agents\\.helper\\.${Object.keys(more).join("")} is refused`),
+      );
+    }
+  });
+
+  it("ends its own run, and none that shares the user's controller, when authority is withdrawn", async () => {
+    const abortController = new AbortController();
+    const listeners = () => getEventListeners(abortController.signal, "abort").length;
+    const withdrawn = await desk.session("analyst");
+    const guard = (session: Session) =>
+      guardQueryOptions({ env: {}, abortController }, session, { models: "unguarded" });
+    const [ended, other] = [await guard(withdrawn), await guard(analyst)];
     const input = { tool_name: "StructuredOutput", tool_input: {}, tool_use_id: "1" };
-    const ask = () => matcher?.hooks[0]?.(input, "1", { signal: new AbortController().signal });
+    await hook(ended, "PreToolUse")(input, "1", { signal: new AbortController().signal });
+    await desk.guard.revoke({ session: withdrawn.id });
+    await expect.poll(() => ended.options.abortController.signal.aborted).toBe(true);
+    expect(findDenial(ended.options.abortController.signal.reason)?.code).toBe("revoked");
+    expect([abortController.signal.aborted, other.options.abortController.signal.aborted]).toEqual([
+      false,
+      false,
+    ]);
+
+    const closed = await guard(analyst);
+    const held = listeners();
+    await closed.close();
+    expect(listeners()).toBe(held - 1);
+    abortController.abort("enough");
+    expect(other.options.abortController.signal.reason).toBe("enough");
+    await Promise.all([ended.close(), other.close()]);
+  });
+
+  it("watches over what goes on in the background for as long as Claude says that it does", async () => {
+    const run = async (background_tasks: readonly object[]) => {
+      const session = await desk.session("analyst");
+      const guarded = await guardQueryOptions({ env: {} }, session, { models: "unguarded" });
+      const input = { tool_name: "StructuredOutput", tool_input: {}, tool_use_id: "1" };
+      const more = { signal: new AbortController().signal };
+      await hook(guarded, "PreToolUse")(input, "1", more);
+      await hook(guarded, "PostToolUse")({ ...input, tool_response: { backgroundTaskId: "t" } }, "1", more);
+      await hook(guarded, "Stop")({ background_tasks }, "", more);
+      await desk.guard.revoke({ session: session.id });
+      await sleep(1500);
+      await guarded.close();
+      return guarded.options.abortController.signal.aborted;
+    };
+    expect(await Promise.all([run([{ id: "t" }]), run([{ id: "another" }])])).toEqual([true, false]);
+  });
+
+  it("lets nothing run, and holds nothing reserved, for a run that was closed during the decision", async () => {
+    const guarded = await guardQueryOptions({ env: {} }, analyst, { models: "unguarded" });
+    const input = { tool_name: "StructuredOutput", tool_input: {}, tool_use_id: "1" };
+    const ask = () => hook(guarded, "PreToolUse")(input, "1", { signal: new AbortController().signal });
     expect(await ask()).toMatchObject({ hookSpecificOutput: { updatedInput: {} } });
     const deciding = ask();
-    await close();
+    await guarded.close();
     expect(await deciding).toMatchObject({ hookSpecificOutput: { permissionDecision: "deny" } });
   });
 });

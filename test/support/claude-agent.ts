@@ -15,7 +15,9 @@ export interface ClaudeMessage {
   readonly is_error?: boolean;
 }
 
-type Query = (run: { readonly prompt: string; readonly options: object }) => AsyncIterable<ClaudeMessage>;
+/** What somebody says: all of it, or one message after the other. */
+type Prompt = string | AsyncIterable<object>;
+type Query = (run: { readonly prompt: Prompt; readonly options: object }) => AsyncIterable<ClaudeMessage>;
 
 /** An SDK of a version, with the `claude` that it brings. */
 export interface ClaudeLine {
@@ -42,7 +44,7 @@ export interface ClaudeRun {
   /** Options of the SDK's `query`. */
   readonly options?: Readonly<Record<string, unknown>>;
   readonly guard?: GuardQueryOptions;
-  readonly prompt?: string;
+  readonly prompt?: Prompt;
 }
 
 /** A folder for one run to work in, with Claude's own files beside it. */

@@ -84,7 +84,12 @@ const SCHEMAS: Readonly<Record<string, JsonObject>> = {
   ReadMcpResourceTool: takes({ server: text, uri: text }),
   /** The answer where there is an `outputFormat`, which Claude holds it against. */
   StructuredOutput: { type: "object" },
-  Skill: takes({ skill: text, "args?": text }),
+  // Claude reads the files and MCP resources that an `@` in the arguments of a skill names, with no call of a tool that a hook could see. One within a word, as
+  // in an address, names none.
+  Skill: takes({
+    skill: text,
+    "args?": { ...text, pattern: "^[^@]*((?<=[A-Za-z0-9])@(?=[A-Za-z0-9])[^@]*)*$" },
+  }),
   TaskOutput: takes({ task_id: text, "block?": flag, "timeout?": { type: "number", minimum: 0 } }),
   TaskStop: takes({ "task_id?": text, "shell_id?": text }),
   TodoWrite: takes({

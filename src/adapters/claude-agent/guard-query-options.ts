@@ -12,7 +12,7 @@ import { installedVersion } from "./installed-version";
 import { openModelDoor, type ModelDoor } from "./model-door";
 import { openServers } from "./open-servers";
 import { readOptions, type GuardQueryOptions, type Settings } from "./options";
-import { throughDoor, upstreamOf, withServersInNames, type ProcessEnv } from "./process-env";
+import { throughDoor, upstreamOf, withoutDetours, type ProcessEnv } from "./process-env";
 import { assertGuardable } from "./refused-options";
 import type { CanUseTool, QueryOptions } from "./sdk-types";
 import { ToolDecisions } from "./tool-decisions";
@@ -46,10 +46,13 @@ export async function guardQueryOptions<Options extends QueryOptions>(
   const settings = readOptions(guard);
   assertTestedVersion(installedVersion());
   assertGuardable(options, settings.admit);
-  const { mcpServers = {}, env = process.env, abortController = new AbortController() } = options;
+  const { mcpServers = {}, env = process.env } = options;
   assertServerNames(Object.keys(mcpServers));
 
-  const { opened, denials } = await openServers(session, mcpServers, abortController.signal);
+  // The run's own: the user's may be that of other runs, which go on when this one's authority is withdrawn.
+  const abortController = new AbortController();
+  const given = options.abortController?.signal;
+  const { opened, denials } = await openServers(session, mcpServers, given ?? abortController.signal);
   const originOf = toolOrigins(new Set(Object.keys(opened)), settings.toolset, settings.tools);
   const { untyped, deadlineMs, onDenial } = settings;
   const tools = new AgentTools("guardQueryOptions", session, { tools: originOf, untyped });
@@ -61,7 +64,11 @@ export async function guardQueryOptions<Options extends QueryOptions>(
   });
   const door = await openDoor(session, settings, env, originOf, schemas);
   const canUseTool = options.canUseTool as CanUseTool | undefined;
+  const follow = (): void => abortController.abort(given?.reason);
+  if (given?.aborted) follow();
+  else given?.addEventListener("abort", follow, { once: true });
   const close = async (): Promise<void> => {
+    given?.removeEventListener("abort", follow);
     decisions.close();
     await door?.close();
   };
@@ -76,7 +83,9 @@ export async function guardQueryOptions<Options extends QueryOptions>(
       mcpServers: opened,
       // Servers that files name would be opened undecided.
       strictMcpConfig: true,
-      env: withServersInNames(door ? throughDoor(env, door) : env),
+      env: withoutDetours(door ? throughDoor(env, door) : env, {
+        plugins: settings.admit.includes("plugins"),
+      }),
       hooks: guardedHooks(options.hooks, decisions, { asksPerson: canUseTool !== undefined, deadlineMs }),
       ...(canUseTool && { canUseTool: guardedCanUseTool(canUseTool, decisions) }),
     },

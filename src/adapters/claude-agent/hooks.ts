@@ -1,4 +1,4 @@
-import { afterToolUse, preToolUse, withoutChanges } from "./pre-tool-use";
+import { afterToolUse, afterTurn, preToolUse, withoutChanges } from "./pre-tool-use";
 import type { Hook, HookMatcher, QueryOptions } from "./sdk-types";
 import type { ToolDecisions } from "./tool-decisions";
 
@@ -7,19 +7,19 @@ export function guardedHooks(
   given: QueryOptions["hooks"],
   decisions: ToolDecisions,
   { asksPerson, deadlineMs }: { readonly asksPerson: boolean; readonly deadlineMs: number },
-): Readonly<Record<string, readonly HookMatcher[]>> {
+): Readonly<Record<string, readonly HookMatcher<never>[]>> {
   const hooks = (given ?? {}) as Readonly<Partial<Record<string, readonly HookMatcher[]>>>;
   const beside = (
     event: string,
-    ...ours: readonly HookMatcher[]
-  ): Readonly<Record<string, readonly HookMatcher[]>> => ({
+    ...ours: readonly HookMatcher<never>[]
+  ): Readonly<Record<string, readonly HookMatcher<never>[]>> => ({
     [event]: [...ours, ...(hooks[event] ?? [])],
   });
   const users = (hooks.PreToolUse ?? []).map((matcher) => ({
     ...matcher,
     hooks: matcher.hooks.map(withoutChanges),
   }));
-  const every = (hook: Hook): HookMatcher => ({ hooks: [hook] });
+  const every = <Input>(hook: Hook<Input>): HookMatcher<Input> => ({ hooks: [hook] });
   return {
     ...(hooks as Readonly<Record<string, readonly HookMatcher[]>>),
     PreToolUse: [
@@ -34,5 +34,6 @@ export function guardedHooks(
     ],
     ...beside("PostToolUse", every(afterToolUse(decisions, "done"))),
     ...beside("PostToolUseFailure", every(afterToolUse(decisions, "failed"))),
+    ...beside("Stop", every(afterTurn(decisions))),
   };
 }

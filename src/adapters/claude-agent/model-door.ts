@@ -125,8 +125,11 @@ function abortedWith(outgoing: ServerResponse): AbortSignal {
   return controller.signal;
 }
 
-/** In the provider's shape, which `claude` shows to its user and does not retry. */
+/** In the provider's shape, which `claude` shows to its user. It tries again what has failed on the way, and nothing that the door refuses. */
 function sendError(outgoing: ServerResponse, status: number, type: string, message: string): void {
-  outgoing.writeHead(status, { "content-type": "application/json", "x-should-retry": "false" });
+  outgoing.writeHead(status, {
+    "content-type": "application/json",
+    ...(status < 500 && { "x-should-retry": "false" }),
+  });
   outgoing.end(JSON.stringify({ type: "error", error: { type, message } }));
 }

@@ -1,5 +1,5 @@
 import { denialForModel } from "../shared/agent-tools/denial-text";
-import type { Hook, HookOutput, ToolHookInput } from "./sdk-types";
+import type { Hook, HookOutput, StopHookInput, ToolHookInput } from "./sdk-types";
 import type { ToolDecisions } from "./tool-decisions";
 
 /** What the model reads where not even a denial could be made. */
@@ -54,10 +54,26 @@ export function withoutChanges(hook: Hook): Hook {
 
 /** Says how a call has gone. */
 export function afterToolUse(decisions: ToolDecisions, outcome: "done" | "failed"): Hook {
-  return ({ tool_use_id: id }: ToolHookInput) => {
-    decisions.settle(id, outcome);
+  return ({ tool_use_id: id, tool_response: response }: ToolHookInput) => {
+    decisions.settle(id, outcome, backgroundTask(response));
     return Promise.resolve({});
   };
+}
+
+/** Says, at the end of a turn, what goes on in the background. */
+export function afterTurn(decisions: ToolDecisions): Hook<StopHookInput> {
+  return ({ background_tasks: tasks }) => {
+    if (tasks) decisions.goOn(new Set(tasks.map(({ id }) => id)));
+    return Promise.resolve({});
+  };
+}
+
+/** The task that a call goes on as: a command, whoever sent it to the background, or an agent. */
+function backgroundTask(response: unknown): string | undefined {
+  if (typeof response !== "object" || response === null) return undefined;
+  const { backgroundTaskId, status, agentId } = response as Readonly<Record<string, unknown>>;
+  const task = backgroundTaskId ?? (status === "async_launched" ? agentId : undefined);
+  return typeof task === "string" ? task : undefined;
 }
 
 function denied(reason: string): HookOutput {

@@ -66,11 +66,16 @@ function customHeaders(lines: string): [name: string, value: string][] {
   });
 }
 
-/** The same, with nothing that would take the server from the names of MCP tools: by it they are decided. */
-export function withServersInNames(env: Readonly<ProcessEnv>): ProcessEnv {
-  return Object.fromEntries(
-    Object.entries(env).filter(([name]) => name !== "CLAUDE_AGENT_SDK_MCP_NO_PREFIX"),
-  );
+/**
+ * The same, with nothing that would take the server from the names of MCP tools, by which they are decided, or that would bring plugins, unless those are
+ * admitted.
+ */
+export function withoutDetours(
+  env: Readonly<ProcessEnv>,
+  { plugins }: { readonly plugins: boolean },
+): ProcessEnv {
+  const removed = ["CLAUDE_AGENT_SDK_MCP_NO_PREFIX", ...(plugins ? [] : ["CLAUDE_CODE_PLUGIN_DIRS"])];
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !removed.includes(name)));
 }
 
 /**

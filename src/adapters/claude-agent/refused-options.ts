@@ -11,6 +11,7 @@ export const REFUSED_OPTIONS = {
   managedSettings: SETTINGS,
   plugins: "plugins may bring hooks that change arguments after the check",
   extraArgs: "a flag may set any of the options that are refused",
+  executableArgs: "they are flags of `claude`, which may set any of the options that are refused",
   toolAliases: "another tool would run than the one that the model called",
   permissionPromptToolName:
     "the tool's answer may change arguments after the check; `canUseTool` is asked instead",
@@ -39,11 +40,21 @@ export function assertGuardable(options: QueryOptions, admitted: readonly Refuse
       "guardQueryOptions: options.hooks.PermissionRequest is refused: it answers before `canUseTool`, where the policy is asked again",
     );
   }
-  for (const [name, { mcpServers = [] }] of Object.entries(options.agents ?? {})) {
-    if (mcpServers.every((server) => typeof server === "string")) continue;
-    throw new ConfigurationError(
-      `guardQueryOptions: options.agents.${name}.mcpServers: name servers of options.mcpServers, whose opening is decided`,
-    );
+  for (const [name, { mcpServers = [], hooks, initialPrompt }] of Object.entries(options.agents ?? {})) {
+    const refuse = (option: string, reason: string): never => {
+      throw new ConfigurationError(`guardQueryOptions: options.agents.${name}.${option}${reason}`);
+    };
+    if (!mcpServers.every((server) => typeof server === "string")) {
+      refuse("mcpServers", ": name servers of options.mcpServers, whose opening is decided");
+    }
+    // Not in the SDK's types, but `claude` takes them.
+    if (hooks !== undefined) {
+      refuse("hooks", " is refused: they change arguments after the check; put them into options.hooks");
+    }
+    // Whatever `verbatimPrompts` says.
+    if (initialPrompt !== undefined && !admitted.includes("verbatimPrompts")) {
+      refuse("initialPrompt", ` is refused: ${REFUSED_OPTIONS.verbatimPrompts}; say it in the prompt`);
+    }
   }
 }
 

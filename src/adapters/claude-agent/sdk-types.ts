@@ -3,7 +3,16 @@
 /** The part of the SDK's `Options` that the guard reads or changes. */
 export interface QueryOptions {
   readonly abortController?: AbortController | undefined;
-  readonly agents?: Readonly<Record<string, { readonly mcpServers?: readonly unknown[] | undefined }>>;
+  readonly agents?: Readonly<
+    Record<
+      string,
+      {
+        readonly mcpServers?: readonly unknown[] | undefined;
+        readonly hooks?: unknown;
+        readonly initialPrompt?: unknown;
+      }
+    >
+  >;
   /** Asks somebody. */
   readonly canUseTool?: ((...args: never[]) => unknown) | undefined;
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
@@ -18,15 +27,15 @@ interface AnyMatcher {
 }
 
 /** Hooks that fire for one event, and how long they may take, in seconds. */
-export interface HookMatcher {
+export interface HookMatcher<Input = ToolHookInput> {
   readonly matcher?: string;
-  readonly hooks: readonly Hook[];
+  readonly hooks: readonly Hook<Input>[];
   readonly timeout?: number;
   readonly onFailure?: "continue" | "block";
 }
 
-export type Hook = (
-  input: ToolHookInput,
+export type Hook<Input = ToolHookInput> = (
+  input: Input,
   toolUseId: string | undefined,
   options: { readonly signal: AbortSignal },
 ) => Promise<HookOutput>;
@@ -36,6 +45,13 @@ export interface ToolHookInput {
   readonly tool_name: string;
   readonly tool_input: unknown;
   readonly tool_use_id: string;
+  /** Once it has run. */
+  readonly tool_response?: unknown;
+}
+
+/** What a hook at the end of a turn is handed. */
+export interface StopHookInput {
+  readonly background_tasks?: readonly { readonly id: string }[];
 }
 
 export interface HookOutput {

@@ -33,6 +33,8 @@ export interface ToolDecisionsOptions {
 /** Decides the calls of one agent, and follows those that run: the process that runs them says only by a hook how a call has gone. */
 export class ToolDecisions {
   readonly #running = new Map<string, Running>();
+  /** What ends the watch over calls that go on in the background, by the ids of their tasks. Claude has their result by then. */
+  readonly #background = new Map<string, () => void>();
   #isClosed = false;
   /** Calls that a person is asked about, by their ids. */
   readonly #asked = new Map<string, Denial>();
@@ -78,19 +80,33 @@ export class ToolDecisions {
     return denial;
   }
 
-  /** Says how a call has gone. Only the first word counts. */
-  settle(id: string, outcome: SettledOutcome): void {
+  /** Says how a call has gone. Only the first word counts. One that goes on as a task in the background is watched on. */
+  settle(id: string, outcome: SettledOutcome, task?: string): void {
     const running = this.#running.get(id);
     if (!running) return;
     this.#running.delete(id);
-    running.stopWatch();
+    if (task === undefined) running.stopWatch();
+    else {
+      this.#background.get(task)?.();
+      this.#background.set(task, running.stopWatch);
+    }
     running.decision.settle(outcome);
+  }
+
+  /** Says which tasks still go on in the background. */
+  goOn(tasks: ReadonlySet<string>): void {
+    for (const [task, stopWatch] of this.#background) {
+      if (tasks.has(task)) continue;
+      this.#background.delete(task);
+      stopWatch();
+    }
   }
 
   /** The process is gone; how the calls went that were under way nobody knows. */
   close(): void {
     this.#isClosed = true;
     for (const id of this.#running.keys()) this.settle(id, "unknown");
+    this.goOn(new Set());
     this.#asked.clear();
   }
 }
