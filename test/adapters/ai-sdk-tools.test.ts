@@ -1,6 +1,8 @@
 import type { Session } from "hopguard";
 import { findDenial } from "hopguard";
 import { guardProvider, guardTools, hopguardApproval, type ApprovalStatus } from "hopguard/ai-sdk";
+import * as openai from "@ai-sdk/openai";
+import * as ai from "ai";
 import type { ModelMessage, ToolSet } from "ai";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -443,6 +445,68 @@ describe.each(aiLines)("tools under $line", ({ ai, createOpenAI, hasToolApproval
   });
 });
 
+describe("a tool that calls others", () => {
+  const input = z.object({ amount_cents: z.number() });
+  const origins = {
+    tools: {
+      pay: { toolset: "desk", tool: "refund" },
+      code: { toolset: "desk" },
+      research: { toolset: "desk" },
+    },
+  } as const;
+  /** The SDK runs what is bound, and never the tool that it was given. */
+  const caller = () =>
+    ai.experimental_toolCaller(ai.tool({ inputSchema: input, execute: () => "unbound" }), {
+      type: "local",
+      bind: ({ pay }) =>
+        ai.tool({
+          inputSchema: input,
+          execute: async (input, options) => {
+            ran.push("code");
+            return `paid: ${String(await Promise.resolve(pay?.execute?.(input, options)).catch(String))}`;
+          },
+        }) as ai.Tool,
+    });
+  const work = (name: "code" | "research", input: object, more: object = {}) => {
+    lab.play(calls([name, input]));
+    const pay = ai.tool({ inputSchema: amount, execute: (given) => ran.push(given) });
+    return ai.generateText({
+      model: guardProvider(
+        openai.createOpenAI({ apiKey: "none", baseURL: lab.provider.openaiBaseURL }),
+        analyst,
+      )("gpt-4o-mini"),
+      prompt,
+      tools: guardTools({ [name]: caller(), pay }, analyst, { ...origins, ...more }),
+      experimental_toolCallers: { pay: [name] } as never,
+      stopWhen: ai.stepCountIs(3),
+    });
+  };
+
+  it("is decided although the SDK makes it anew, and so are its calls", async () => {
+    await work("code", small);
+    expect(ran).toEqual([]);
+    expect(denied()).toEqual(["tools/call/code"]);
+    await work("research", small);
+    expect(ran).toEqual(["code", small]);
+    ran = [];
+    await work("research", large);
+    expect(ran).toEqual(["code"]);
+    expect(denied()).toEqual(["tools/call/code", "tools/call/refund"]);
+  });
+
+  it("asks for a step-up like any other", async () => {
+    const tools = { ...origins.tools, code: { toolset: "desk", tool: "refund" } };
+    const { content } = await work("code", large, { tools, stepUp: "ask" });
+    expect(content.some(({ type }) => type === "tool-approval-request")).toBe(true);
+    expect(ran).toEqual([]);
+  });
+
+  const denied = () =>
+    lab.records
+      .filter(({ effect, flags }) => effect === "deny" && !flags.includes("look_up"))
+      .map(({ hop }) => hop.action);
+});
+
 describe("what cannot be guarded", () => {
   const tool = { inputSchema: amount, execute: () => "done" };
 
@@ -453,6 +517,7 @@ describe("what cannot be guarded", () => {
     refused({ old: { parameters: amount, execute: () => "done" } }).toThrow(/"old" has no inputSchema/);
     refused({ "a b": tool }).toThrow(/not a name for a tool/);
     refused({ none: undefined }).toThrow(/"none" has no execute/);
+    refused({ find: ai.toolSearch() }).toThrow(/"find" is toolSearch\(\)/);
     refused([tool]).toThrow(/expected an object of tools/);
     refused({ tool }, {}).toThrow(/say where the tools belong/);
     refused({ tool }, { toolset: "pay-roll" }).toThrow(/toolset/);

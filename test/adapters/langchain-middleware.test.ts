@@ -103,6 +103,40 @@ describe("an agent under hopguardMiddleware", () => {
     expect(tools.map((each) => each.function.name)).toEqual(["note", "refund"]);
   });
 
+  const choosing = (toolChoice: unknown) =>
+    createMiddleware({
+      name: "choosing",
+      wrapModelCall: (request, handler) => handler({ ...request, toolChoice: toolChoice as never }),
+    });
+  it.each(["secret", { type: "tool", name: "secret" }, { type: "function", function: { name: "secret" } }])(
+    "denies a choice of such a tool, as %j",
+    async (choice) => {
+      const { note, secret } = recordedTools();
+      const agent = createAgent({
+        model: desk.model(),
+        tools: [note, secret],
+        middleware: [choosing(choice), hopguardMiddleware(session, TOOLSET)],
+      });
+      expect(await denialOf(agent.invoke(USER))).toMatchObject({ code: "unsupported_hop" });
+      expect(desk.provider.requests).toHaveLength(0);
+    },
+  );
+
+  it("keeps a choice of what is shown, and none where nothing is", async () => {
+    const { note, secret } = recordedTools();
+    const choice = { type: "function", function: { name: "note" } };
+    for (const { tools, chosen } of [
+      { tools: [note, secret], chosen: choice },
+      { tools: [secret], chosen: "required" },
+    ]) {
+      const middleware = [choosing(chosen), hopguardMiddleware(session, TOOLSET)];
+      await createAgent({ model: desk.model(), tools, middleware }).invoke(USER);
+    }
+    expect(
+      desk.provider.requests.map(({ body }) => (body as { readonly tool_choice?: unknown }).tool_choice),
+    ).toEqual([choice, undefined]);
+  });
+
   it("runs of parallel calls those that are allowed, and the next turn reads why not the others", async () => {
     const { note, refund, secret, runs } = recordedTools();
     desk.play(
@@ -577,6 +611,14 @@ describe("an agent under hopguardMiddleware", () => {
     expect(() => hopguardMiddleware(session, { toolset: "Desk-1" })).toThrow(/hopguardMiddleware.toolset/);
     expect(() => hopguardMiddleware(session, { toolset: "desk", stepup: "interrupt" } as never)).toThrow(
       /stepup/,
+    );
+    const owned = (origin: object) => () =>
+      hopguardMiddleware(session, { tools: { refund: origin as never } });
+    expect(owned({ server: "pay-roll" })).toThrow(
+      "hopguardMiddleware.tools.refund.server: expected a name of a-z, 0-9 and _",
+    );
+    expect(owned({ toolset: "desk", schema: z.object({}) })).toThrow(
+      /tools\.refund\.schema: expected a JSON Schema/,
     );
     expect(() => hopguardMiddleware({} as Session, TOOLSET)).toThrow(/session/);
   });

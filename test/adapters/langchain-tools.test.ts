@@ -80,6 +80,9 @@ describe("guardLangChainTools", () => {
       artifact: { code: "policy_denied", remediation: { type: "step_up" } },
     });
     expect(JSON.stringify(message.content)).toContain("above the cap");
+    // Not all providers give the calls of their models ids.
+    const nameless = { ...call("refund", { amount_cents: 6000 }), id: undefined };
+    expect(await guarded.invoke(nameless as never)).toMatchObject({ status: "error", tool_call_id: "" });
     expect(await denialOf(guarded.invoke({ amount_cents: 6000 }))).toMatchObject({ reason: "above the cap" });
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- still there, and so a way round
     expect(await denialOf(guarded.call({ amount_cents: 6000 }))).toMatchObject({ reason: "above the cap" });

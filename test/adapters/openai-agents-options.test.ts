@@ -87,6 +87,7 @@ describe.each(lines)("guardAgent with $line", ({ sdk, OpenAI, adapter: { guardAg
         { tools: [server] },
         { prompt: { promptId: "pmpt_1" } },
         { modelSettings: { providerData: { fallbacks: [{ model: "gpt-4o" }] } } },
+        { modelSettings: { providerData: { tools: [{ type: "web_search" }] } } },
       ]) {
         const agent = guard(config, { models: providing(model) });
         expect(findDenial(await rejection(sdk.run(agent, "Hello?")))).toBeDefined();

@@ -61,6 +61,26 @@ const decided = () =>
     .filter(({ flags }) => !flags.includes("look_up"))
     .map(({ effect, hop }) => `${effect} ${hop.kind} ${hop.action}`);
 
+/** A store that tells what is settled. */
+function settling(): { readonly state: StateStore; readonly settled: readonly string[] } {
+  const settled: string[] = [];
+  const counter = memoryState();
+  const state: StateStore = {
+    ...counter,
+    session: (...args) => {
+      const own = counter.session(...args);
+      return {
+        ...own,
+        settle: (change) => {
+          settled.push(`${change.outcome} ${change.action}`);
+          return own.settle(change);
+        },
+      };
+    },
+  };
+  return { state, settled };
+}
+
 describe.each(lines)("guardAgent with $line", ({ sdk, OpenAI, adapter: { guardAgent, agentTool } }) => {
   const runs =
     (name: string, answer: (args: unknown) => unknown = () => "done") =>
@@ -291,21 +311,7 @@ describe.each(lines)("guardAgent with $line", ({ sdk, OpenAI, adapter: { guardAg
     });
 
     it("do not keep what was reserved for a call that a hook prevents", async () => {
-      const settled: string[] = [];
-      const counter = memoryState();
-      const state: StateStore = {
-        ...counter,
-        session: (...args) => {
-          const own = counter.session(...args);
-          return {
-            ...own,
-            settle: (change) => {
-              settled.push(`${change.outcome} ${change.action}`);
-              return own.settle(change);
-            },
-          };
-        },
-      };
+      const { state, settled } = settling();
       calls(call("lookup"));
       const agent = guarded({ tools: [lookup()] }, {}, await newSession({ state }));
       agent.on("agent_tool_start", () => {
@@ -371,6 +377,41 @@ describe.each(lines)("guardAgent with $line", ({ sdk, OpenAI, adapter: { guardAg
       await sdk.run(agent, resumed);
       expect(ran).toEqual([["lookup", {}]]);
       expect(read().join()).toContain("refund cap exceeded");
+    });
+
+    const asksFirst = new sdk.Runner({ toolExecution: { preApprovalInputGuardrails: true } });
+
+    it("is asked for although the SDK runs the guardrails before", async () => {
+      calls(call("refund", { amount_cents: 9000 }));
+      const agent = guarded({ tools: [refund()] }, { stepUp: "interrupt" });
+      const { interruptions, state } = await asksFirst.run(agent, "Go on.");
+      expect(interruptions.map(({ name }) => name)).toEqual(["refund"]);
+      isApproved = true;
+      state.approve(interruptions[0] as never);
+      await asksFirst.run(agent, state);
+      expect(ran).toEqual([["refund", { amount_cents: 9000 }]]);
+      expect(decided().filter((each) => each.endsWith("refund"))).toEqual([
+        "allow tool_desk tools/call/refund",
+      ]);
+    });
+
+    it("of the tool's own keeps nothing reserved that was decided before it", async () => {
+      const { state, settled } = settling();
+      calls(call("lookup"));
+      const own = sdk.tool({
+        ...{ name: "lookup", description: "", parameters: z.object({}) },
+        needsApproval: true,
+        execute: runs("lookup"),
+      });
+      const agent = guarded({ tools: [own] }, {}, await newSession({ state }));
+      const first = await asksFirst.run(agent, "Go on.");
+      first.state.approve(first.interruptions[0] as never);
+      await asksFirst.run(agent, first.state);
+      expect(ran).toEqual([["lookup", {}]]);
+      const allowed = decided().filter((each) => each === "allow tool_desk tools/call/lookup");
+      await expect
+        .poll(() => settled.filter((each) => each.endsWith("lookup")), { timeout: 3000 })
+        .toHaveLength(allowed.length);
     });
 
     it("that a person rejects is not run", async () => {
@@ -526,6 +567,31 @@ describe.each(lines)("guardAgent with $line", ({ sdk, OpenAI, adapter: { guardAg
       resumed.approve(resumed.getInterruptions()[0] as never);
       await sdk.run(elsewhere, resumed);
       expect(ran).toEqual([["refund", { amount_cents: 9000 }]]);
+    });
+
+    it("are decided where a saved run goes on, though they grant nothing of their own", async () => {
+      calls(call("transfer_to_Billing"));
+      calls(call("refund", { amount_cents: 9000 }));
+      const build = (agent: string) =>
+        guarded(
+          { handoffs: [agentNamed("Billing", { tools: [refund()] })] },
+          { stepUp: "interrupt", agents: { Billing: { agent } } },
+        );
+      const { state } = await run(build("billing"));
+      isApproved = true;
+      const resume = async (elsewhere: Agent) => {
+        desk.reset();
+        const resumed = await sdk.RunState.fromString(elsewhere, state.toString());
+        resumed.approve(resumed.getInterruptions()[0] as never);
+        return sdk.run(elsewhere, resumed);
+      };
+      // By now, or for this user, nobody may hand over to it.
+      const error = await rejection(resume(build("auditor")));
+      expect(findDenial(error)).toMatchObject({ hop: { name: "auditor", action: "delegate" } });
+      expect([ran, requests()]).toEqual([[], 0]);
+      await resume(build("billing"));
+      expect(ran).toEqual([["refund", { amount_cents: 9000 }]]);
+      expect(decided().filter((each) => each.endsWith("delegate"))).toEqual(["allow a2a_billing delegate"]);
     });
 
     it("are delegated again where a saved run goes on", async () => {

@@ -7,7 +7,14 @@ import { agentToolsShape, type AgentToolsOptions } from "../shared/agent-tools/o
 import { assertSession } from "../shared/assert-session";
 import { needsStepUp } from "./approval-status";
 import { askOf, guardedTool } from "./guarded-tool";
-import { assertRunnable, isHosted, type AiTool, type AiTools, type ToolCallOptions } from "./tool-shape";
+import {
+  assertRunnable,
+  isHosted,
+  type AiTool,
+  type AiTools,
+  type LocalToolCaller,
+  type ToolCallOptions,
+} from "./tool-shape";
 
 /** Options of {@link guardTools}. */
 export interface GuardToolsOptions extends AgentToolsOptions {
@@ -25,7 +32,7 @@ const optionsSchema = z.strictObject({ ...agentToolsShape, stepUp: z.enum(["deny
  * the model reads reason, remediation and whether to retry as its result, and the tool is not run. Tools that run at the provider are left as they are: the
  * guards of models decide them.
  *
- * @throws {ConfigurationError} naming the wrong option, or the tool that could not be kept from running: one without `execute`.
+ * @throws {ConfigurationError} naming the wrong option, or the tool that could not be kept from running: one without `execute`, or `toolSearch()`.
  */
 export function guardTools<T extends AiTools>(tools: T, session: Session, options: GuardToolsOptions): T {
   const { stepUp } = parseOptions(optionsSchema, "guardTools", options);
@@ -33,13 +40,28 @@ export function guardTools<T extends AiTools>(tools: T, session: Session, option
     throw new ConfigurationError("guardTools: expected an object of tools by name");
   assertSession("guardTools", session);
   const calls = new AgentTools("guardTools", session, options);
-  const guarded = Object.entries(tools).map(([name, tool]) => {
-    if (isHosted(tool)) return [name, tool] as const;
+  const guard = (name: string, tool: AiTool): AiTool => {
+    if (isHosted(tool)) return tool;
     assertRunnable(name, tool);
     const own = guardedTool(name, tool, calls);
-    return [name, stepUp === "ask" ? asking(own) : own] as const;
-  });
+    const guarded = stepUp === "ask" ? asking(own) : own;
+    return boundBy(guarded, (bound) => guard(name, bound));
+  };
+  const guarded = Object.entries(tools).map(([name, tool]) => [name, guard(name, tool)] as const);
   return Object.freeze(Object.fromEntries(guarded)) as T;
+}
+
+/** A tool that calls others is made anew for each run, of those that it may call: what is made takes its place, and is guarded as it is. */
+function boundBy(tool: AiTool, guard: (bound: AiTool) => AiTool): AiTool {
+  const caller = tool.experimental_toolCaller as LocalToolCaller | undefined;
+  if (!caller || caller.type === "provider") return tool;
+  const bind = (tools: unknown): AiTool => guard(caller.bind(tools));
+  return withMembers(tool, { experimental_toolCaller: { value: { ...caller, bind } } });
+}
+
+function withMembers(tool: AiTool, members: PropertyDescriptorMap): AiTool {
+  const prototype = Object.getPrototypeOf(tool) as object;
+  return Object.create(prototype, { ...Object.getOwnPropertyDescriptors(tool), ...members }) as AiTool;
 }
 
 /** Asks first whether a step-up is what the call lacks. A tool that wants approval for reasons of its own still gets it. */
@@ -54,10 +76,7 @@ function asking(tool: AiTool): AiTool {
     if (Boolean(wanted) || wasAsked(options)) return true;
     return needsStepUp(await askOf(tool)?.(input, { lookUp: true }));
   };
-  return Object.create(Object.getPrototypeOf(tool) as object, {
-    ...Object.getOwnPropertyDescriptors(tool),
-    needsApproval: { value: needsApproval, enumerable: true },
-  }) as AiTool;
+  return withMembers(tool, { needsApproval: { value: needsApproval, enumerable: true } });
 }
 
 /** Whether the conversation holds a request for approval of this call. */

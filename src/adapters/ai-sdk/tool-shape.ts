@@ -15,7 +15,18 @@ export interface AiTool {
   /** Runs the tool. */
   readonly execute?: ((input: never, options: never) => unknown) | undefined;
   readonly needsApproval?: unknown;
+  /** Of `ai` 7, for a tool that calls others: the SDK runs what `bind` makes of it. */
+  readonly experimental_toolCaller?: unknown;
 }
+
+/** Of a tool whose calls of others are made here, and not at a provider. */
+export interface LocalToolCaller {
+  readonly type: string;
+  bind(tools: unknown): AiTool;
+}
+
+/** How `ai` 7 marks its own `toolSearch()`. */
+const TOOL_SEARCH = Symbol.for("vercel.ai.toolSearch");
 
 /** Tools by the name that the model sees. */
 export type AiTools = Readonly<Record<string, AiTool>>;
@@ -44,6 +55,11 @@ export function assertRunnable(name: string, tool: AiTool): asserts tool is Runn
   if (typeof given?.execute !== "function") {
     throw new ConfigurationError(
       `guardTools: the tool "${name}" has no execute, so that nothing here could keep it from running`,
+    );
+  }
+  if (TOOL_SEARCH in given) {
+    throw new ConfigurationError(
+      `guardTools: the tool "${name}" is toolSearch(), in whose place the SDK runs a function of its own, which also tells of tools that may never be used`,
     );
   }
   if (given.inputSchema === undefined) {

@@ -70,14 +70,26 @@ export class AgentModels {
   }
 
   async #without(hidden: ReadonlySet<string>, request: AgentRequest): Promise<AgentRequest> {
-    const { toolChoice, tools } = request;
-    const chosen = typeof toolChoice === "object" ? toolChoice.function.name : undefined;
-    if (chosen !== undefined && hidden.has(chosen)) {
+    const { tools } = request;
+    const chosen = chosenNames(request.toolChoice).find((name) => hidden.has(name));
+    if (chosen !== undefined) {
       const problem = `The request's tool_choice names the tool "${chosen}", which may not be used.`;
       return this.#models.refuse(new UnsupportedRequestError(problem));
     }
-    return { ...request, tools: tools.filter((tool) => !clientName(tool).some((name) => hidden.has(name))) };
+    const shown = tools.filter((tool) => !clientName(tool).some((name) => hidden.has(name)));
+    // A choice only makes sense beside tools.
+    const isVoid = shown.length === 0 && tools.length > 0;
+    const { toolChoice, ...rest } = request;
+    return { ...rest, tools: shown, ...(!isVoid && { toolChoice }) } as AgentRequest;
   }
+}
+
+/** The tools that a choice names, as LangChain or a provider writes it: `{ type: "function", function: { name } }`, `{ type: "tool", name }`, or the name. */
+function chosenNames(choice: unknown): readonly string[] {
+  if (typeof choice === "string") return [choice];
+  if (typeof choice !== "object" || choice === null) return [];
+  const { name, function: inner } = choice as Readonly<Record<string, unknown>>;
+  return [name, inner].flatMap(chosenNames);
 }
 
 /** Whether a handler of this session will see the model itself start, whichever it is by then. */

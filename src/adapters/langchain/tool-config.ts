@@ -20,7 +20,8 @@ export function readCall(
   return {
     // A tool that takes a text may be called with one.
     arguments: isToolCall(given) ? given.args : typeof given === "string" ? { input: given } : given,
-    id: toolCall?.id,
+    // A model's call all the same where its provider gives calls no ids.
+    id: toolCall && (toolCall.id ?? ""),
     config: { ...read, ...(toolCall && { toolCall }) },
   };
 }

@@ -9,6 +9,8 @@ import type { HandedOn } from "./options";
 /** On whose authority agents act: that of the session that the guard was given, or what was handed on of it. */
 export class Authority {
   readonly #children = new Map<SdkAgent, Authority>();
+  /** Those that act on it because work was handed to them here. */
+  readonly #received = new Set<SdkAgent>();
 
   constructor(
     readonly session: Session,
@@ -69,7 +71,13 @@ export class Authority {
     const decision = await this.session.check({ kind: `a2a_${this.nameOf(agent)}`, action: "delegate" });
     if (decision.effect === "deny") return decision.denial;
     decision.settle("done");
+    to.#received.add(agent);
     return undefined;
+  }
+
+  /** Decides on what has not been handed over here: a saved run goes on with any agent. What was delegated is delegated again by itself. */
+  async receive(agent: SdkAgent): Promise<Denial | undefined> {
+    return agent === this.holder || this.#received.has(agent) ? undefined : this.handOver(agent);
   }
 
   /** Whether the policy never lets work be handed over. What a delegation would grant is decided when it is made. */

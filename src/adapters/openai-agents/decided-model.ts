@@ -102,8 +102,8 @@ export class DecidedModel implements SdkModel {
 function bodyOf(request: ModelRequest, stream: boolean): JsonObject {
   const { input, modelSettings, tools, previousResponseId, conversationId, prompt } = request;
   const { maxTokens, providerData } = modelSettings;
-  const body = {
-    ...(typeof providerData === "object" && providerData),
+  const settings = typeof providerData === "object" ? providerData : {};
+  const said = {
     stream,
     ...(maxTokens !== undefined && { max_output_tokens: maxTokens }),
     // Counted, and not looked into: what an earlier model answered names no model of this call.
@@ -113,6 +113,9 @@ function bodyOf(request: ModelRequest, stream: boolean): JsonObject {
     ...(conversationId !== undefined && { conversation: conversationId }),
     ...(prompt && { prompt: { id: prompt.promptId } }),
   };
+  // Models put the provider's own settings in the place of what the SDK says: both are looked at.
+  const replaced = Object.entries(settings ?? {}).filter(([name]) => Object.hasOwn(said, name));
+  const body = { ...settings, ...said, provider_data: Object.fromEntries(replaced) };
   return snapshot(body) as JsonObject;
 }
 

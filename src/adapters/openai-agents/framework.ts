@@ -50,6 +50,7 @@ export interface RunContext {
 
 /** A call as the model made it. */
 export interface ToolCallItem {
+  readonly callId?: string;
   readonly arguments: string;
 }
 

@@ -1,4 +1,4 @@
-import { ConfigurationError } from "../../core/errors";
+import { ConfigurationError, denialError } from "../../core/errors";
 import type { AgentTools } from "../shared/agent-tools/agent-tools";
 import { agentBehind, rememberAgentTool, runsAgent } from "./agent-tool";
 import type { Authority } from "./authority";
@@ -7,7 +7,7 @@ import type { GuardedGraph } from "./guarded-graph";
 import { guardedHandoff, RefusedHandoffs } from "./guarded-handoff";
 import { OfferedModel } from "./guarded-model";
 import { guardedTool } from "./guarded-tool";
-import { agentGate, toolGate, type ToolGate } from "./tool-gate";
+import { agentGate, receivingGate, toolGate, type ToolGate } from "./tool-gate";
 
 const guardedAgents = new WeakSet<object>();
 
@@ -40,6 +40,7 @@ export class GuardedAgent {
     this.agent = given.clone({
       name,
       model: new OfferedModel(() => models(model || undefined), {
+        receive: () => this.#receive(),
         hiddenTools: (names, signal) => this.#hiddenTools(names, signal),
         hiddenHandoffs: (names) => this.#hiddenHandoffs(names),
       }),
@@ -137,7 +138,8 @@ export class GuardedAgent {
   }
 
   #remember(tool: FunctionTool, gate: ToolGate): FunctionTool {
-    const guarded = guardedTool(tool, gate, this.graph.settings.interrupts);
+    const own = receivingGate(gate, () => this.authority.receive(this.given));
+    const guarded = guardedTool(tool, own, this.graph.settings.interrupts);
     this.#guards.add(guarded);
     this.#guarded.set(tool, guarded);
     this.#owners.set(tool.name, gate.tools);
@@ -169,6 +171,11 @@ export class GuardedAgent {
       (type === "shell" && shell === undefined);
     if (isHosted) return undefined;
     throw new ConfigurationError(`${where} is of the type ${type}, whose calls cannot be decided`);
+  }
+
+  async #receive(): Promise<void> {
+    const denial = await this.authority.receive(this.given);
+    if (denial) throw denialError(denial);
   }
 
   async #hiddenTools(

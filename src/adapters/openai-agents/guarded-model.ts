@@ -2,6 +2,8 @@ import type { ModelRequest, ModelResponse, SdkModel, SerializedTool, StreamEvent
 
 /** What an agent has to offer its model, as far as the model may learn of it. */
 export interface Offer {
+  /** Whether the agent may act at all. @throws {AuthorizationDeniedError} */
+  receive(): Promise<void>;
   hiddenTools(names: readonly string[], signal?: AbortSignal): Promise<ReadonlySet<string>>;
   hiddenHandoffs(names: readonly string[]): Promise<ReadonlySet<string>>;
 }
@@ -30,6 +32,7 @@ export class OfferedModel implements SdkModel {
   }
 
   async #shown(request: ModelRequest): Promise<ModelRequest> {
+    await this.offer.receive();
     const { tools, handoffs, modelSettings } = request;
     const names = tools.filter(isFunction).map(({ name }) => name);
     const [hiddenTools, hiddenHandoffs] = await Promise.all([

@@ -2,7 +2,7 @@ import type { DenyDecision } from "../../core/decision";
 import { AuthorizationDeniedError } from "../../core/errors";
 import { denialForModel } from "../shared/agent-tools/denial-text";
 import { runWatched } from "../shared/run-watched";
-import type { CallDetails, FunctionTool, ToolCallItem } from "./framework";
+import type { CallDetails, FunctionTool, RunContext, ToolCallItem } from "./framework";
 import type { AllowedCall, ToolGate } from "./tool-gate";
 
 /** How long a decision waits for its call, which the runner makes at once. One that comes later is decided again. */
@@ -18,11 +18,16 @@ export function guardedTool(tool: FunctionTool, gate: ToolGate, interrupts: bool
   const toldAsResult = tool.outputSchema !== undefined && !tool.errorFunction;
   // By the object of the call: its id is the model's, which may give it twice.
   const decided = new WeakMap<ToolCallItem, AllowedCall | DenyDecision>();
+  /** The calls of a run, by id, that somebody is to approve. */
+  const awaited = new WeakMap<RunContext, Set<string | undefined>>();
 
   const guardrail = {
     type: "tool_input",
     name: "hopguard",
-    run: async ({ toolCall }: { readonly toolCall: ToolCallItem }) => {
+    run: async ({ context, toolCall }: GuardrailInput) => {
+      // With `preApprovalInputGuardrails` it comes before the approval, too, and a refusal would keep everybody from being asked.
+      if (isAwaited(context, toolCall)) return { behavior: { type: "allow" } };
+      giveUp(toolCall);
       const decision = await gate.decide(toolCall.arguments);
       if (decision.effect === "allow" || toldAsResult) {
         decided.set(toolCall, decision);
@@ -49,11 +54,13 @@ export function guardedTool(tool: FunctionTool, gate: ToolGate, interrupts: bool
   /** A hook that throws, or an end of the run, may come between: what was reserved for a call that is never made is not kept from others. */
   const giveUpLater = (call: ToolCallItem, decision: AllowedCall | DenyDecision): void => {
     const timer = setTimeout(() => {
-      if (decided.get(call) !== decision) return;
-      decided.delete(call);
-      if (decision.effect === "allow") decision.settle("failed");
+      if (decided.get(call) === decision) giveUp(call);
     }, UNCALLED_MS);
     (timer as { readonly unref?: () => void }).unref?.();
+  };
+  const giveUp = (call: ToolCallItem): void => {
+    const decision = take(call);
+    if (decision?.effect === "allow") decision.settle("failed");
   };
 
   const invoke = async (context: unknown, input: string, details?: CallDetails): Promise<unknown> => {
@@ -65,7 +72,7 @@ export function guardedTool(tool: FunctionTool, gate: ToolGate, interrupts: bool
     return result instanceof AuthorizationDeniedError ? denialForModel(result.denial) : result;
   };
 
-  const needsApproval: FunctionTool["needsApproval"] = async (context, args, callId) => {
+  const asks: FunctionTool["needsApproval"] = async (context, args, callId) => {
     // Nobody is asked to approve what no approval would help. The approval itself allows nothing: the call is decided when it is made.
     const decision = await gate.decide(args, { lookUp: true });
     if (decision.effect === "deny") return decision.denial.remediation?.type === "step_up";
@@ -74,12 +81,27 @@ export function guardedTool(tool: FunctionTool, gate: ToolGate, interrupts: bool
     return asksAnyway(context, args, callId);
   };
 
+  const needsApproval: FunctionTool["needsApproval"] = async (context, args, callId) => {
+    const isNeeded = await asks(context, args, callId);
+    if (isNeeded) awaited.set(context, new Set(awaited.get(context)).add(callId));
+    return isNeeded;
+  };
+
+  const isAwaited = (context: RunContext, { callId }: ToolCallItem): boolean =>
+    awaited.get(context)?.has(callId) === true &&
+    context.isToolApproved({ toolName: tool.name, callId }) === undefined;
+
   return {
     ...tool,
     inputGuardrails: [...(tool.inputGuardrails ?? []), guardrail],
     invoke,
     ...(interrupts && { needsApproval }),
   };
+}
+
+interface GuardrailInput {
+  readonly context: RunContext;
+  readonly toolCall: ToolCallItem;
 }
 
 /** The SDK keeps things of its own in the details, which only descriptors copy. */

@@ -66,6 +66,17 @@ export function agentGate(authority: Authority, agent: SdkAgent): ToolGate {
   };
 }
 
+/** For any tool of an agent that acts once work was handed to it. */
+export function receivingGate(gate: ToolGate, receive: () => Promise<Denial | undefined>): ToolGate {
+  return {
+    ...gate,
+    async decide(args, options) {
+      const denial = options?.lookUp ? undefined : await receive();
+      return denial ? denied(denial) : gate.decide(args, options);
+    },
+  };
+}
+
 const denied = (denial: Denial): DenyDecision => ({
   effect: "deny",
   decisionId: denial.decision_id,
