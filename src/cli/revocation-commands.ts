@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
+import * as z from "zod";
 import { identifier } from "../core/principal";
 import { cleanText } from "../core/text";
 import type { Revocation, RevocationDetails, RevocationTarget } from "../index";
@@ -57,16 +58,21 @@ export function addRevocationCommands(program: Command): void {
 }
 
 function withTarget(command: Command): Command {
-  for (const [name, meaning] of Object.entries(TARGETS)) command.option(`--${name} <id>`, meaning, anId);
+  for (const [name, meaning] of Object.entries(TARGETS))
+    command.option(`--${name} <id>`, meaning, anId(name));
   return command;
 }
 
 /** Of an option that is given twice Commander keeps the last: the other would not be revoked. */
-function anId(given: string, before: string | undefined): string {
-  if (before !== undefined) throw new InvalidArgumentError("Name one at a time.");
-  const { success, error } = identifier.safeParse(given);
-  if (!success) throw new InvalidArgumentError(error.issues.map(({ message }) => message).join(". "));
-  return given;
+function anId(name: string): (given: string, before: string | undefined) => string {
+  // A login names an issuer and a user of its, and may be longer than an id.
+  const id = name === "login" ? z.string().min(1) : identifier;
+  return (given, before) => {
+    if (before !== undefined) throw new InvalidArgumentError("Name one at a time.");
+    const { success, error } = id.safeParse(given);
+    if (!success) throw new InvalidArgumentError(error.issues.map(({ message }) => message).join(". "));
+    return given;
+  };
 }
 
 function targetOf(given: Given, command: Command): RevocationTarget {

@@ -6,7 +6,7 @@ import type { HopSnapshot } from "./hop";
 import type { Identified } from "./identification";
 import type { HopStanding, MaybePromise, Usage } from "./ports";
 import { authorityOf, refuse } from "./revocation";
-import { accountsOf, difference, NO_USAGE, priced, reservation, type TokenUsage } from "./usage";
+import { accountsOf, difference, isSaid, NO_USAGE, priced, reservation, type TokenUsage } from "./usage";
 
 /**
  * Counts an attempt and reserves what it may use up, in one step with the reading of revocations.
@@ -115,7 +115,7 @@ export function settlement(
   };
 
   function used(outcome: SettledOutcome, usage: TokenUsage | undefined, reserved: Usage): Usage {
-    if (usage) return priced(usage, modelFacts);
+    if (usage && isSaid(usage)) return priced(usage, modelFacts);
     return outcome === "failed" ? NO_USAGE : reserved;
   }
 }

@@ -9,7 +9,7 @@ import { newEvaluation } from "./evaluation";
 import { grantSchema } from "./grant";
 import { tokenLimits, type AgentToken, type Identified, type Proof } from "./identification";
 import { snapshot, type JsonObject } from "./json";
-import { parseAgent, parsePrincipal, parseTask, type Agent } from "./principal";
+import { parseAgent, parsePrincipal, parseTask, type Agent, type Authentication } from "./principal";
 import type { DelegationTokens } from "./ports";
 import { Refusal } from "./refusal";
 import { refuseRevoked } from "./revocation";
@@ -18,7 +18,8 @@ import { sessionContext } from "./session-context";
 /** What is signed: on whose behalf, the session that all of it counts for, and the chain. */
 const signedSchema = z.strictObject({
   principal: z.unknown().transform(parsePrincipal),
-  auth: z.strictObject({ method: z.string(), issuer: z.string().exactOptional(), verified: z.boolean() }),
+  // A verifier of the operator's own may say more of it, or less.
+  auth: z.looseObject({}),
   issued_at: z.number(),
   logins: z.array(z.string()),
   authorization_details: grantSchema.exactOptional(),
@@ -67,7 +68,7 @@ async function sign(
 ): Promise<string> {
   const signed: z.input<typeof signedSchema> = {
     principal: proof.principal,
-    auth: proof.auth,
+    auth: { ...proof.auth },
     issued_at: proof.issuedAt,
     logins: [...(proof.logins ?? [])],
     ...(proof.authorizationDetails && { authorization_details: [...proof.authorizationDetails] as never }),
@@ -120,7 +121,7 @@ export async function takeUpDelegation(
   const { root, authorization_details: limit, agent_token: its } = signed;
   const proof: Proof = {
     principal: signed.principal,
-    auth: signed.auth,
+    auth: signed.auth as unknown as Authentication,
     issuedAt: signed.issued_at,
     logins: signed.logins,
     ...(limit && { authorizationDetails: limit }),

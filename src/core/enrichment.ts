@@ -27,12 +27,14 @@ export async function enrich(
 
   /** Resolves to what is to be added elsewhere than to the facts. */
   const run = async (provider: AttributeProvider): Promise<JsonObject> => {
-    const { name, adds = "facts", after = [], optional = false } = provider;
+    const { name, adds = "facts", keys = [], after = [], optional = false } = provider;
     for (const name of after) await running.get(name);
     if (!(provider.applies?.(hop) ?? true)) return {};
     try {
       const answer = await answerOf(session, evaluation, provider, hop, principal, signal);
       if (adds !== "facts") return membersOf(provider, answer);
+      // A list holds one for each row.
+      if (keys.length > 0) for (const row of [answer].flat()) membersOf(provider, row);
       evaluation.facts[name] = answer;
     } catch (error) {
       if (!optional) throw error;

@@ -113,7 +113,7 @@ export function proven(
         authorizationDetails: limitOf(subject.authorizationDetails),
       }),
       ...(expiresAt !== Infinity && { expiresAt }),
-      issuedAt: subject.issuedAt ?? startedAt,
+      issuedAt: issueTime(subject, startedAt),
       logins: [...(subject.logins ?? []), ...(agent?.logins ?? [])],
       ...(agent && {
         agent: verifiedAgent(given.agent, agent.principal),
@@ -124,14 +124,21 @@ export function proven(
 }
 
 function ownToken(
-  { authorizationDetails, issuedAt, logins }: VerifiedIdentity,
+  { authorizationDetails, logins, ...identity }: VerifiedIdentity,
   startedAt: number,
 ): AgentToken {
   return {
-    issuedAt: issuedAt ?? startedAt,
+    issuedAt: issueTime(identity, startedAt),
     logins: logins ?? [],
     ...(authorizationDetails && { limit: limitOf(authorizationDetails) }),
   };
+}
+
+/** No revocation would reach what was issued at no time: NaN, as of a claim that is not there, is never earlier. */
+function issueTime({ issuedAt }: Pick<VerifiedIdentity, "issuedAt">, startedAt: number): number {
+  const time = issuedAt ?? startedAt;
+  if (Number.isFinite(time)) return time;
+  throw new Refusal("unauthenticated", { detail: "issuedAt is no time in milliseconds since 1970" });
 }
 
 const limitOf = (details: unknown): Grant => parseOptions(grantSchema, "authorization_details", details);
@@ -174,8 +181,8 @@ export interface Identification {
    * @throws {Refusal} where a token or a delegation has expired.
    */
   identify(): MaybePromise<Identified>;
-  /** Who was proven last, for the record of a hop that proves nobody. It decides nothing. */
-  known(): Identified["checked"] | undefined;
+  /** Who was proven last: for the record of a hop that proves nobody, and to look for revocations. It allows nothing. */
+  known(): Identified | undefined;
 }
 
 export function identification(
@@ -212,7 +219,7 @@ export function identification(
       const proof = prove();
       return proof instanceof Promise ? proof.then(identify) : identify(proof);
     },
-    known: () => last?.checked ?? acting.known?.(),
+    known: () => last ?? acting.known?.(),
   };
 }
 

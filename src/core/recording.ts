@@ -18,7 +18,7 @@ export async function auditRecord(
   const canonical = evaluation.models?.at(-1);
   const { guard, id, agent, links, task } = session;
   const delegation = links.at(-1);
-  const subject = (evaluation.checked ?? session.known())?.[0].principal;
+  const subject = (evaluation.checked ?? session.known()?.checked)?.[0].principal;
   const args = evaluation.hop?.attr.arguments;
   // What was refused before it was valid has its digest, too: of what was given.
   const digest = await (evaluation.digest ?? (args === undefined ? undefined : digestJson(args)));

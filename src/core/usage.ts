@@ -86,13 +86,20 @@ export function reservation(
   if (!usage) return NO_USAGE;
   if (kind !== "llm_model" || !isRequest(attr.request)) return { ...NO_USAGE, calls: 1 };
   const { estimated_input_tokens: input = 0, max_tokens: max, choices = 1, requests = 1 } = attr.request;
-  const each = wholeNumber(choices) * (max ?? facts?.maxOutputTokens ?? usage.assumedOutputTokens);
+  const each =
+    wholeNumber(choices) * (isAmount(max) ? max : (facts?.maxOutputTokens ?? usage.assumedOutputTokens));
   const output = wholeNumber(requests) * each;
   return {
     ...priced({ input_tokens: input, output_tokens: output }, facts),
     calls: Math.max(1, wholeNumber(requests)),
   };
 }
+
+/** Whether it says both. A provider's own object, under other names, would give back all that was reserved. */
+export const isSaid = ({ input_tokens, output_tokens }: TokenUsage): boolean =>
+  isAmount(input_tokens) && isAmount(output_tokens);
+
+const isAmount = (value: unknown): value is number => typeof value === "number" && value >= 0;
 
 /** The cost of what was used. */
 export function priced(used: TokenUsage, facts: ModelFacts | undefined): Usage {

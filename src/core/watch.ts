@@ -1,10 +1,11 @@
-import { attempt } from "./attempt";
+import { attempt, type Stage } from "./attempt";
 import type { CheckOptions, SessionContext } from "./context";
 import { within } from "./deadline";
 import type { Decision, DenyDecision } from "./decision";
 import type { Denial } from "./denial";
-import { newEvaluation } from "./evaluation";
+import { newEvaluation, type Evaluation } from "./evaluation";
 import { describeHop, type Hop } from "./hop";
+import type { Identified } from "./identification";
 import { decide } from "./pipeline";
 import { refuseRevoked } from "./revocation";
 
@@ -47,8 +48,9 @@ export function watch(
     stop();
     end(denied.denial);
   };
-  // Side by side: a PDP that takes its time must not keep a revocation waiting.
-  every(WATCH_EVERY_MS, async () => [await standing(session, hops[0])]);
+  // Side by side: neither a PDP nor a token that takes its time must keep a revocation waiting.
+  every(WATCH_EVERY_MS, async () => [await standing(session, hops[0], prove)]);
+  every(WATCH_EVERY_MS, async () => [await standing(session, hops[0], findRevocation)]);
   const asItStands = { ...options, lookUp: true, isUnderWay: true, flags: ["recheck"] } as const;
   if (recheckEveryMs > 0)
     every(recheckEveryMs, () => Promise.all(hops.map((hop) => decide(session, hop, asItStands))));
@@ -59,15 +61,33 @@ type Look = () => Promise<readonly (Decision | undefined)[]>;
 
 const UNKNOWN: Hop = { kind: "unknown", action: "unknown" };
 
+type Enter = (stage: Stage) => void;
+type Stages = (session: SessionContext, evaluation: Evaluation, enter: Enter) => Promise<unknown>;
+
 /** Nothing, or the denial. It is recorded only then. */
-function standing(session: SessionContext, hop: Hop | undefined): Promise<DenyDecision | undefined> {
+function standing(
+  session: SessionContext,
+  hop: Hop | undefined,
+  stages: Stages,
+): Promise<DenyDecision | undefined> {
   const evaluation = newEvaluation(describeHop(hop ?? UNKNOWN), ["recheck"]);
   return attempt<undefined>(session, evaluation, undefined, async (enter) => {
-    enter("identity");
-    const identified = await within(session.guard.timeoutMs, "identity", session.identify());
-    evaluation.checked = identified.checked;
-    enter("revocation");
-    await refuseRevoked(session, identified);
+    await stages(session, evaluation, enter);
     return undefined;
   });
+}
+
+async function prove(session: SessionContext, evaluation: Evaluation, enter: Enter): Promise<Identified> {
+  enter("identity");
+  const identified = await within(session.guard.timeoutMs, "identity", session.identify());
+  evaluation.checked = identified.checked;
+  return identified;
+}
+
+/** Of whoever was proven last: the other look proves it anew. */
+async function findRevocation(session: SessionContext, evaluation: Evaluation, enter: Enter): Promise<void> {
+  const identified = session.known() ?? (await prove(session, evaluation, enter));
+  evaluation.checked = identified.checked;
+  enter("revocation");
+  await refuseRevoked(session, identified);
 }

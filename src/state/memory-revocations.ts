@@ -18,7 +18,9 @@ export function memoryRevocations() {
     if (revoked.size > 0)
       for (const field of targets.flatMap(fieldsOf)) {
         const entry = revoked.get(field);
-        if (entry && issuedAt < entry.issuedBefore) return entry.revocation;
+        // Said so that what was issued at no time is reached, too.
+        if (entry && (entry.issuedBefore === Infinity || !(issuedAt >= entry.issuedBefore)))
+          return entry.revocation;
       }
     if (task === undefined || tasks.get(task)) return undefined;
     return { target: { task }, reason: "the task is not registered", at: new Date().toISOString() };

@@ -221,6 +221,34 @@ describe("a server that asks without end", () => {
   });
 });
 
+describe("a server that asks for less than nothing", () => {
+  it("is not below a limit of the policy's: a negative number is none", async () => {
+    const limited = { match: { expr: "R.attr.max_tokens <= 100.0" } };
+    const allow = { effect: "EFFECT_ALLOW" as const, roles: ["user"] };
+    const rules = [
+      { ...allow, actions: ["initialize"] },
+      { ...allow, actions: ["sampling/createMessage"], condition: limited },
+    ];
+    const sampling = await openDesk({ policies: [{ ...LAB_POLICY, kind: "mcp_sampling", rules }] });
+    onTestFinished(() => sampling.close());
+    const [near, server] = InMemoryTransport.createLinkedPair();
+    const client = guardTransport(near, await sampling.session("user"), { server: "sampling" });
+    const heard: unknown[] = [];
+    const answers: unknown[] = [];
+    client.onmessage = (message) => void heard.push((message as { id: unknown }).id);
+    server.onmessage = (message) => void answers.push(message);
+    await client.start();
+    onTestFinished(() => client.close());
+    for (const [id, maxTokens] of [-1, 101, 100].entries()) {
+      const params = { maxTokens, messages: [] };
+      await server.send({ jsonrpc: "2.0", id, method: "sampling/createMessage", params });
+    }
+    await expect.poll(() => heard.length + answers.length).toBe(3);
+    expect(heard).toEqual([2]);
+    expect(answers).toMatchObject([{ error: {} }, { error: {} }]);
+  });
+});
+
 describe("a server that asks again under an id that is under way", () => {
   it("is not heard, and leaves nothing behind that goes on", async () => {
     const [near, server] = InMemoryTransport.createLinkedPair();

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { createGuard, memoryState, type Guard, type GuardOptions } from "hopguard";
+import { loginsOf } from "hopguard/identity";
 import { redisState } from "hopguard/redis";
 import { revocationHandler } from "hopguard/revocations";
 import { stubPdp } from "hopguard/testing";
@@ -112,6 +113,10 @@ describe("npx hopguard, at a revocationHandler", () => {
   it("revokes delegations and logins, and says which of a login has ended", async () => {
     const { guard, run } = await mounted();
     const login = '["https://id.example","sub","ada"]';
+    const [long = ""] = loginsOf({ iss: "https://id.example/realms/desk", sub: "x".repeat(255) });
+    expect(await run("revoke", "--login", long)).toMatchObject({ code: 0 });
+    expect(await guard.revocations()).toMatchObject([{ target: { login: long } }]);
+    expect(await run("restore", "--login", long)).toMatchObject({ code: 0 });
     expect(await run("revoke", "--delegation", "D-1")).toMatchObject({ stdout: "revoked delegation D-1\n" });
     expect(await run("revoke", "--login", login)).toMatchObject({ stdout: `revoked login ${login}\n` });
     expect(await run("restore", "--login", login)).toMatchObject({ code: 0 });

@@ -1,10 +1,18 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ConfigurationError, createGuard, type Guard, type GuardOptions, type Session } from "hopguard";
+import {
+  ConfigurationError,
+  createGuard,
+  type AuditRecord,
+  type Guard,
+  type GuardOptions,
+  type HopStanding,
+  type Session,
+} from "hopguard";
 import { redisState, type RedisClient, type RedisState, type RedisStateOptions } from "hopguard/redis";
 import { stubPdp } from "hopguard/testing";
 import { createClient, createCluster } from "redis";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { auditRecorder } from "../support/audit-recorder";
 import { startHopWorkers, type HopWorker } from "../support/hop-workers";
 import { redisBinary, startRedis, type RedisServer } from "../support/redis-server";
@@ -93,7 +101,7 @@ describe.skipIf(binary === "")("state in Redis", () => {
       expect(client.commands).toEqual(["EVALSHA", "EVALSHA"]);
       if (decision.effect === "allow") decision.settle("done");
       await sleep(50);
-      expect(client.commands).toEqual(["EVALSHA", "EVALSHA", "EVALSHA"]);
+      expect(client.commands).toEqual(["EVALSHA", "EVALSHA", "EVAL"]);
     });
 
     it("that is refused because of a revocation reads once, and the PDP is not asked", async () => {
@@ -105,6 +113,66 @@ describe.skipIf(binary === "")("state in Redis", () => {
       expect(await codeOf(session)).toBe("revoked");
       expect(client.commands).toEqual(["EVALSHA"]);
       expect(pdp.queries).toEqual([]);
+    });
+
+    it("whose record took its time reads once more: a revocation that came meanwhile denies, on record", async () => {
+      const records: AuditRecord[] = [];
+      const audit = async (record: AuditRecord): Promise<void> => {
+        records.push(record);
+        await sleep(100);
+      };
+      const { guard } = open(openState(), { audit });
+      const { guard: elsewhere } = open(openState({ namespace: "another" }));
+      const session = await sessionOf(guard);
+      expect(await codeOf(session)).toBe("allow");
+      await elsewhere.revoke({ task: "T" });
+      const code = codeOf(session);
+      await expect.poll(() => records.length).toBe(2);
+      await guard.revoke({ task: "T" });
+      expect(await code).toBe("revoked");
+      expect(records.map(({ effect }) => effect)).toEqual(["allow", "allow", "deny"]);
+    });
+
+    it.each(["by URL", "by a client of the user's"])(
+      "knows what was done before it, though the server has forgotten the scripts: %s",
+      async (how) => {
+        const client = how === "by URL" ? undefined : await ownClient();
+        const pdp = stubPdp({
+          rules: [
+            ({ actions, resource }) => {
+              const { session } = resource.attr.context as unknown as HopStanding;
+              return actions[0] === "tools/call/look_up" || session.calls["tools/call/look_up"] === 1;
+            },
+          ],
+        });
+        const { guard } = open(openState(client && { client }), { pdp });
+        const session = await sessionOf(guard);
+        await server.command("SCRIPT", "FLUSH");
+        const lookedUp = await session.authorize({ ...hop, action: "tools/call/look_up" });
+        lookedUp.settle("done");
+        expect(await session.check({ ...hop, action: "tools/call/refund" })).toMatchObject({
+          effect: "allow",
+        });
+      },
+    );
+
+    it("that is one name too many is denied, and takes the connection from nobody", async () => {
+      const state = openState();
+      const session = await sessionOf(open(state).guard);
+      for (let index = 1; index <= 1000; index++)
+        await session.check({ ...hop, action: `tools/call/${index}` });
+      const connections = async (): Promise<number> => {
+        const stats = String(await server.command("INFO", "stats"));
+        return Number(/^total_connections_received:(\d+)/m.exec(stats)?.[1]);
+      };
+      const before = await connections();
+      for (const action of ["tools/call/x", "tools/call/y"])
+        expect(await session.check({ ...hop, action })).toMatchObject({
+          denial: { code: "state_unavailable" },
+        });
+      expect(await codeOf(await sessionOf(open(state).guard))).toBe("allow");
+      // The operator's own.
+      expect(await connections()).toBe(before + 1);
     });
 
     it("sends its scripts again to a server that has forgotten them", async () => {
@@ -185,6 +253,19 @@ describe.skipIf(binary === "")("state in Redis", () => {
       expect(await codeOf(session)).toBe("allow");
       await guard.revoke({ principal: "u-1" });
       expect(await codeOf(session)).toBe("revoked");
+    });
+
+    it("and keeps a task for as long as was said, by whatever clock", async () => {
+      const namespace = randomUUID();
+      const { guard } = open(openState({ namespace }));
+      for (const off of [-3_600_000, 3_600_000]) {
+        const now = Date.now() + off;
+        vi.spyOn(Date, "now").mockReturnValue(now);
+        await guard.registerTask("T", { expiresInMs: 50_000 }).finally(() => vi.restoreAllMocks());
+        const ttl = Number(await server.command("PTTL", `{${namespace}}:task:["T"]`));
+        expect(ttl).toBeGreaterThan(45_000);
+        expect(ttl).toBeLessThanOrEqual(50_000);
+      }
     });
 
     it("and keeps a sum for a minute after its window, for clocks that differ", async () => {
@@ -420,6 +501,10 @@ describe("the options of state in Redis", () => {
     [{}, /either `url` or `client`/],
     [{ url: "redis://x", client: { sendCommand: () => undefined } }, /either `url` or `client`/],
     [{ url: "http://x" }, /redisState\.url: expected redis:/],
+    [{ url: "redis://localhost:99999" }, /redisState\.url: cannot be read/],
+    [{ url: "redis://localhost:6379/main" }, /redisState\.url: cannot be read/],
+    [{ url: "redis://:pa/ss@localhost:6379" }, /redisState\.url: cannot be read/],
+    [{ url: "redis://:100%@localhost:6379" }, /redisState\.url: cannot be read/],
     [{ client: {} }, /redisState\.client: expected an object with sendCommand\(\)/],
     [{ url: "redis://x", namespace: "a}b" }, /redisState\.namespace/],
     [{ url: "redis://x", namespace: "" }, /redisState\.namespace/],
@@ -430,5 +515,15 @@ describe("the options of state in Redis", () => {
   ])("%o is refused", (options, message) => {
     expect(() => redisState(options)).toThrow(ConfigurationError);
     expect(() => redisState(options)).toThrow(message);
+  });
+
+  it.each([
+    "redis://localhost",
+    "redis://[::1]:6379/",
+    "rediss://user:p%2Fss@redis.example:6380/15",
+    "unix:///run/redis.sock",
+    "unix://user:secret@/run/redis.sock?db=2",
+  ])("take %s", (url) => {
+    expect(() => redisState({ url })).not.toThrow();
   });
 });

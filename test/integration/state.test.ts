@@ -108,6 +108,14 @@ describe.each(stores)("state $name", ({ here, open }) => {
       expect(await state.revocations.find({ targets: others })).toBeUndefined();
     });
 
+    test("ends what was issued at no time, too", async () => {
+      const state = open();
+      const target = { principal: "p" };
+      await state.revocations.revoke(revocation(target));
+      for (const issuedAt of [NaN, Infinity])
+        expect(await state.revocations.find({ targets: [target], issuedAt })).toMatchObject({ target });
+    });
+
     test("is found where the hop is counted, which then is not", async () => {
       const state = open();
       const counter = state.session("s", new Date());

@@ -137,8 +137,8 @@ describe("what a hop may use up", () => {
       await session.check(hop);
       seen.push(usageOf(pdp.queries.at(-1)).task.output_tokens - before);
     }
-    // NaN is null in JSON, and no bound.
-    expect(seen).toEqual([300, 500, 4096, 0, 500]);
+    // A negative number is no bound, and NaN is null in JSON.
+    expect(seen).toEqual([300, 500, 4096, 500, 500]);
   });
 
   it("wipes nothing out, however large the model says it is", async () => {
@@ -170,6 +170,21 @@ describe("what a hop may use up", () => {
     expect(await settle("failed", { input_tokens: 5, output_tokens: 0 })).toBe(100 + 400 + 400);
     await session.check(call(300));
     expect(usageOf(pdp.queries.at(-1)).session).toMatchObject({ calls: 4, tokens: 100 + 400 + 5 + 400 });
+  });
+
+  it.each([
+    ["a provider's own object", { prompt_tokens: 90, completion_tokens: 10 }],
+    ["half of it", { input_tokens: 90 }],
+    ["no numbers", { input_tokens: "90", output_tokens: "10" }],
+    ["NaN", { input_tokens: NaN, output_tokens: NaN }],
+    ["less than nothing", { input_tokens: -90, output_tokens: 10 }],
+  ])("stands when what is said of the use cannot be read: %s", async (_what, usage) => {
+    const pdp = stubPdp({ rules: [() => true] });
+    const session = await open({ pdp });
+    const decision = await session.authorize(call(300));
+    decision.settle("done", usage as never);
+    await session.check({ kind: "mcp_payments", action: "tools/list" });
+    expect(usageOf(pdp.queries.at(-1)).session).toMatchObject({ calls: 2, tokens: 400 });
   });
 
   it("is given back when it is denied, and never counted by asking", async () => {

@@ -236,6 +236,18 @@ describe("an agent in another process", () => {
       expect(await codeOf(taken, refund(1))).toBe("delegation_invalid");
     });
 
+    it.each([
+      ["nothing", undefined],
+      ["more than is known here", { method: "own", verified: true, level: 2 }],
+    ])("goes on though a verifier of one's own has said %s of how it knows", async (_what, auth) => {
+      const identity = { verify: () => Promise.resolve({ principal: user, auth } as VerifiedIdentity) };
+      const { first, second, pdp } = guards({ identity });
+      const root = await first.session({ token: "t", agent: { id: "root" } });
+      const taken = await takenUp(second, await handedOn(root, ["executor"]));
+      expect(await codeOf(taken, refund(1))).toBe("allow");
+      expect(pdp.queries.at(-1)?.principal.attr.auth).toEqual(auth ?? {});
+    });
+
     it("is within what that token is limited to", async () => {
       const { first, second } = guards();
       const limit = [{ ...REFUNDS, constraints: { "arguments.amount_cents": { maximum: 10 } } }];

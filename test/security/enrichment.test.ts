@@ -101,6 +101,15 @@ describe("what providers find out", () => {
     expect(pdp.queries[0]?.principal.attr.department).toBe("it");
   });
 
+  it("is what was declared, of one or of each row", async () => {
+    const { pdp, session } = await open([
+      { name: "one", keys: ["a", "b"], provide: () => Promise.resolve({ a: 1 }) },
+      { name: "many", keys: ["a"], provide: () => Promise.resolve([{ a: 1 }, { a: 2 }]) },
+    ]);
+    expect(await codeOf(session)).toBe("allow");
+    expect(facts(pdp.queries[0])).toEqual({ one: { a: 1 }, many: [{ a: 1 }, { a: 2 }] });
+  });
+
   it("comes in the order in which providers wait for one another, and otherwise side by side", async () => {
     const order: string[] = [];
     const provider = (name: string, after: readonly string[] = []): AttributeProvider => ({
@@ -259,6 +268,14 @@ describe("a provider that", () => {
         keys: ["a"],
         provide: () => Promise.resolve({ a: 1, roles: ["admin"] }),
       },
+    ],
+    [
+      "adds a fact that it has not declared",
+      { name: "p", keys: ["a"], provide: () => Promise.resolve({ a: 1, b: 2 }) },
+    ],
+    [
+      "adds one in a later row",
+      { name: "p", keys: ["a"], provide: () => Promise.resolve([{ a: 1 }, { a: 1, b: 2 }]) },
     ],
     ["adds no object", { name: "p", adds: "task", keys: ["a"], provide: () => Promise.resolve(["a"]) }],
     [

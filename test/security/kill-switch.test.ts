@@ -9,6 +9,7 @@ import {
   type Guard,
   type GuardOptions,
   type Hop,
+  type IdentityVerifier,
   type Session,
 } from "hopguard";
 import { stubPdp } from "hopguard/testing";
@@ -55,6 +56,35 @@ describe("authority that was withdrawn", () => {
     expect(await codeOf(ended)).toBe("revoked");
     await expect(ended.visible("payments", ["x"])).rejects.toMatchObject({ denial: { code: "revoked" } });
     expect(await codeOf(other)).toBe("allow");
+  });
+});
+
+describe("authority that was issued at no time, as a verifier of one's own may say", () => {
+  it.each([
+    ["of a claim that is not there", NaN],
+    ["never", Infinity],
+    ["a date", "2026-11-21T12:00:00Z" as never],
+  ])("is none, because no revocation would reach it: %s", async (_what, issuedAt) => {
+    const pdp = allowing();
+    const audit = auditRecorder();
+    let time: number | undefined;
+    const identity: IdentityVerifier = {
+      verify: (id) =>
+        Promise.resolve({
+          principal: { id, roles: ["clerk"] },
+          auth: { method: "own", verified: true },
+          ...(time !== undefined && { issuedAt: time }),
+        }),
+    };
+    const guard = guardWith({ pdp, audit, identity });
+    const session = await guard.session({ token: "u-1", agent: { id: "bot", token: "bot" } });
+    time = issuedAt;
+    expect(await codeOf(session)).toBe("unauthenticated");
+    expect(pdp.queries).toEqual([]);
+    expect(audit.records.at(-1)?.detail).toContain("issuedAt");
+    time = undefined;
+    await guard.revoke({ principal: "u-1" });
+    expect(await codeOf(session)).toBe("revoked");
   });
 });
 
@@ -221,6 +251,27 @@ describe("a call in flight", () => {
     await guard.revoke({ task: "T-1" });
     await sleep(950);
     expect(ended.map(({ code }) => code)).toEqual(["revoked"]);
+  });
+
+  it("ends within a second of a revocation, however long its token takes meanwhile", async () => {
+    let takes = 0;
+    const token = async (): Promise<string> => {
+      await sleep(takes);
+      return "t";
+    };
+    const auth = { method: "own", verified: true };
+    const verify = () => Promise.resolve({ principal: { id: "u-1", roles: ["clerk"] }, auth });
+    const guard = guardWith({ identity: { verify }, timeoutMs: 10_000 });
+    const session = await guard.session({ token, agent: { id: "bot" } });
+    const decision = await session.authorize(hop);
+    const ended: Denial[] = [];
+    takes = 5000;
+    const stop = session.watch(decision.hop, (denial) => ended.push(denial));
+    await sleep(500);
+    await guard.revoke({ agent: "bot" });
+    await sleep(950);
+    expect(ended.map(({ code }) => code)).toEqual(["revoked"]);
+    stop();
   });
 
   it("is asked about as it stands: what is counted already is not counted on top", async () => {

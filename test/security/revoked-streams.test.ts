@@ -401,7 +401,7 @@ describe.skipIf(binary === undefined)("a stream whose revocations are in Redis",
 
   it("ends when Redis is gone", async () => {
     const { server, openState } = await openRedis();
-    const own = await run("user", { state: openState(), timeoutMs: 700 });
+    const own = await run("user", { state: openState() });
     const flow = await flowing(anthropicOf(own.session).messages.create(message));
     await server.kill();
     await endsNow(flow, own, "state_unavailable");

@@ -92,7 +92,8 @@ export const askSampling: Ask = (call, { transport }) => {
   const { maxTokens, includeContext } = paramsOf(call);
   const attr = {
     transport,
-    ...(typeof maxTokens === "number" && { max_tokens: maxTokens }),
+    // To some a negative one is no limit, and it would be below every limit of a policy's.
+    ...(typeof maxTokens === "number" && maxTokens >= 0 && { max_tokens: maxTokens }),
     ...(typeof includeContext === "string" && { include_context: includeContext }),
   };
   return [{ action: call.method, attr }];

@@ -43,11 +43,32 @@ export interface RedisState extends StateStore {
   close(): Promise<void>;
 }
 
+const UNREADABLE =
+  "cannot be read: after the host come a port up to 65535 and the number of a database, if any, and a password is percent-encoded";
+
+/** As the client reads it, which would say so with the first hop only. A path to a socket is the file system's to judge. */
+function isReadable(url: string): boolean {
+  if (url.startsWith("unix:")) return true;
+  if (!URL.canParse(url)) return false;
+  const { pathname, username, password } = new URL(url);
+  return /^\/?\d*$/.test(pathname) && isDecodable(username) && isDecodable(password);
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const schema = z
   .strictObject({
     url: z
       .string()
       .regex(/^(rediss?|unix):\/\//, "expected redis://, rediss:// or unix://")
+      .refine(isReadable, UNREADABLE)
       .optional(),
     client: objectWith<RedisClient>("sendCommand").optional(),
     namespace: z

@@ -40,8 +40,7 @@ export function redisRevocations(client: RedisClient, keys: Keys, replicated: Re
 export function redisTasks(client: RedisClient, keys: Keys, replicated: Replication): TaskStore {
   return {
     async register(id, expiresAt) {
-      const end = expiresAt === undefined ? [] : ["PXAT", String(Math.ceil(expiresAt))];
-      await client.sendCommand(["SET", keys.task(id), "1", ...end]);
+      await client.sendCommand(["SET", keys.task(id), "1", ...lifetime(expiresAt)]);
     },
     async end(id) {
       await client.sendCommand(["DEL", keys.task(id)]);
@@ -56,4 +55,11 @@ export function authorityInput({ targets, issuedAt, task }: Authority, keys: Key
     keys: task === undefined ? [] : [keys.task(task)],
     input: { fields: targets.flatMap(fieldsOf), issued_at: issuedAt, task: task !== undefined },
   };
+}
+
+/** Relative: by a clock that is behind ours, a point in time would keep the task alive for longer than was meant. */
+function lifetime(expiresAt: number | undefined): string[] {
+  if (expiresAt === undefined) return [];
+  const left = Math.ceil(expiresAt - Date.now());
+  return left > 0 ? ["PX", String(left)] : ["PXAT", "1"];
 }

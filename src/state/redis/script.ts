@@ -14,16 +14,31 @@ export function script(source: string): Script {
 /** Runs a script by its digest, and sends the text to a server that does not know it: after a restart none does. */
 export async function run(
   client: RedisClient,
-  { source, sha1 }: Script,
+  script: Script,
   keys: readonly string[],
   input: unknown,
 ): Promise<unknown> {
-  const rest = [String(keys.length), ...keys, JSON.stringify(input)];
   try {
-    return await client.sendCommand(["EVALSHA", sha1, ...rest]);
+    return await client.sendCommand(["EVALSHA", script.sha1, ...rest(keys, input)]);
   } catch (error) {
     // The script has not been run then: nothing is counted twice.
     if (answeredCode(error) !== "NOSCRIPT") throw error;
-    return client.sendCommand(["EVAL", source, ...rest]);
+    return runWhole(client, script, keys, input);
   }
 }
+
+/** Runs a script by its text, in one command: what is sent after it is run after it. */
+export function runWhole(
+  client: RedisClient,
+  { source }: Script,
+  keys: readonly string[],
+  input: unknown,
+): Promise<unknown> {
+  return client.sendCommand(["EVAL", source, ...rest(keys, input)]);
+}
+
+const rest = (keys: readonly string[], input: unknown): string[] => [
+  String(keys.length),
+  ...keys,
+  JSON.stringify(input),
+];

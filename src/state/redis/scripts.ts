@@ -82,7 +82,7 @@ end
 
 /**
  * Of all of them: `ARGV[1]` is JSON, and `KEYS` are the hash of revocations and the set of their ends; for a session also its three hashes, then
- * the accounts; at last the task that has to be alive.
+ * the accounts; at last the task that has to be alive. An error begins with a code, as those of Redis do: one without is taken for the connection's.
  */
 export const scripts = {
   find: script(`${PRELUDE}${AUTHORITY}
@@ -119,7 +119,7 @@ return redis.call("HVALS", revoked)`),
   begin: script(`${PRELUDE}${AUTHORITY}${COUNTING}${STANDING}
 local revocation = withdrawn()
 if revocation then return standing(revocation) end
-if is_one_too_many() then return redis.error_reply("this session has tried ${MAX_ACTIONS} different actions") end
+if is_one_too_many() then return redis.error_reply("ERR this session has tried ${MAX_ACTIONS} different actions") end
 redis.call("HSETNX", session, "started_at", input.started_at)
 redis.call("HINCRBY", session, "steps", 1)
 count(attempts)

@@ -3,7 +3,7 @@ import type { RedisClient } from "./client";
 import type { Keys } from "./keys";
 import { readCounts, type Counts } from "./replies";
 import { authorityInput } from "./revocations";
-import { run } from "./script";
+import { run, runWhole } from "./script";
 import { AMOUNTS, scripts } from "./scripts";
 
 /** For calls that are under way when the window of an account ends, and clocks that differ. */
@@ -37,7 +37,8 @@ export function redisSession(
       return standing(readCounts(reply, authority.task));
     },
     async settle({ action, outcome, correction, accounts }) {
-      await run(client, scripts.settle, keysWith(accounts), {
+      // Sent whole: were the digest not known, the text would follow behind a hop that is begun now, and that builds on this call.
+      await runWhole(client, scripts.settle, keysWith(accounts), {
         ...addition(accounts, correction),
         action,
         outcome,
