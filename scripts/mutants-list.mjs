@@ -611,15 +611,15 @@ export const MUTANTS = [
     name: "another's task can be named",
     by: "mcp",
     file: "src/adapters/mcp/task-bindings.ts",
-    find: 'if (origin === undefined) return unsupported(action, "No call of this session has started this task.");',
+    find: "if (origin === undefined) return unsupported(action, NO_TASK);",
     put: "",
   },
   {
     name: "another's tasks are shown",
     by: "mcp",
     file: "src/adapters/mcp/task-bindings.ts",
-    find: "(task) => isJsonObject(task) && this.#isBound(task.taskId),",
-    put: "(task) => isJsonObject(task) || this.#isBound(task),",
+    find: "(task) => isJsonObject(task) && this.has(task.taskId)",
+    put: "(task) => isJsonObject(task) || this.has(task)",
   },
   // ------------------------------------------------------------------------------------------------ models
   {

@@ -34,6 +34,18 @@ beforeAll(async () => {
         kind: "mcp_closed",
         rules: LAB_POLICY.rules.filter(({ actions }) => !actions.includes("initialize")),
       },
+      {
+        kind: "mcp_chatty",
+        rules: [
+          ...LAB_POLICY.rules,
+          {
+            actions: ["logging/setLevel"],
+            effect: "EFFECT_ALLOW",
+            roles: ["user"],
+            condition: { match: { expr: 'R.attr.level == "error"' } },
+          },
+        ],
+      },
     ],
   });
 });
@@ -238,6 +250,43 @@ describe("what a client may send", () => {
     await guarded.until(2);
     expect(findDenial(guarded.received[0])).toMatchObject({ hop: { action: "resources/subscribe" } });
     expect(guarded.sent.map(({ id }) => id)).toEqual([2]);
+  });
+
+  it("listens to nothing that no rule speaks of, such as the tasks of others", async () => {
+    const guarded = await pair();
+    const listen = (id: number, notifications: object) =>
+      request(id, "subscriptions/listen", { notifications });
+    await guarded.send(listen(1, { toolsListChanged: true, taskIds: ["of-another"] }));
+    await guarded.send(listen(2, { toolsListChanged: true, promptsListChanged: true }));
+    await guarded.send(listen(3, { resourcesListChanged: true, resourceSubscriptions: [] }));
+    await guarded.until(3);
+    expect(findDenial(guarded.received[0])).toMatchObject({ code: "unsupported_hop" });
+    expect(guarded.sent.map(({ id }) => id)).toEqual([2, 3]);
+  });
+
+  it("asks for logs by a request's own `_meta` where it may set the level, and nowhere else", async () => {
+    const wanting = (id: number, level: unknown) =>
+      request(id, "tools/call", {
+        ...{ name: "echo", arguments: { text: "x" } },
+        _meta: { "io.modelcontextprotocol/logLevel": level },
+      });
+    for (const [server, allowed] of [
+      ["lab", []],
+      ["chatty", ["error"]],
+    ] as const) {
+      const guarded = await pair({ server });
+      const levels = ["error", "debug", 7, null];
+      for (const [id, level] of levels.entries()) await guarded.send(wanting(id, level));
+      await guarded.until(levels.length);
+      const denied = guarded.received.filter(({ result }) => findDenial(result));
+      expect(denied).toHaveLength(levels.length - allowed.length);
+      for (const { result } of denied) {
+        expect(findDenial(result)).toMatchObject({ hop: { action: "logging/setLevel" } });
+      }
+      expect(guarded.sent.filter(isToolCall).map(({ params }) => params?._meta)).toEqual(
+        allowed.map((level) => ({ "io.modelcontextprotocol/logLevel": level })),
+      );
+    }
   });
 
   it("cannot be sent before the server was opened, nor after it was closed", async () => {

@@ -267,6 +267,26 @@ describe.each(FRONT_DOORS.filter(({ hasSessions }) => hasSessions))("MCP session
     expect(findDenial(await messageOf(again))).toMatchObject({ code: "revoked" });
   });
 
+  it("let nobody say anything whose authority was withdrawn, whether or not it needs a decision", async () => {
+    const running = await door.start(desk.guard);
+    const uma = `uma-${randomUUID()}`;
+    const headers = as(`${uma} user`);
+    const own = { ...headers, "mcp-session-id": await openSession(running, headers) };
+    const changed = { jsonrpc: "2.0", method: "notifications/roots/list_changed" };
+    const ping = { jsonrpc: "2.0", id: 7, method: "ping" };
+    expect((await post(running.url, changed, own)).status).toBe(202);
+    expect(await messageOf(await post(running.url, ping, own))).toMatchObject({ id: 7, result: {} });
+
+    await desk.guard.revoke({ principal: uma });
+    await expect
+      .poll(async () => (await post(running.url, changed, own)).status, { timeout: 2000 })
+      .toBe(403);
+    expect(findDenial((await messageOf(await post(running.url, ping, own))).error)).toMatchObject({
+      code: "revoked",
+    });
+    expect(desk.records.at(-1)).toMatchObject({ code: "revoked", hop: { action: "initialize" } });
+  });
+
   it.skipIf(door.name.includes("in JSON"))(
     "replay filtered lists only, and to their opener only",
     async () => {
@@ -299,6 +319,22 @@ describe.each(FRONT_DOORS.filter(({ hasSessions }) => hasSessions))("MCP session
       expect(seen).not.toContain('"name":"spend"');
     },
   );
+});
+
+describe.each(FRONT_DOORS.filter(({ hasSessions }) => !hasSessions))("no sessions at $name", (door) => {
+  it("let nobody say anything who may not open the server", async () => {
+    const { url, created } = await door.start(desk.guard);
+    const changed = { jsonrpc: "2.0", method: "notifications/roots/list_changed" };
+    const ping = { jsonrpc: "2.0", id: 7, method: "ping" };
+    const eve = as("eve stranger");
+    expect((await post(url, changed, eve)).status).toBe(403);
+    expect(findDenial((await messageOf(await post(url, ping, eve))).error)).toMatchObject({
+      code: "policy_denied",
+    });
+    expect(created).toEqual([]);
+    expect((await post(url, changed)).status).toBe(202);
+    expect(await messageOf(await post(url, ping))).toMatchObject({ id: 7, result: {} });
+  });
 });
 
 describe("revision 2026-07-28", () => {
@@ -334,6 +370,17 @@ describe("revision 2026-07-28", () => {
     const response = await post(url, echo.body, echo.headers);
     expect(response.status).toBe(400);
     expect(await messageOf(response)).toMatchObject({ error: { code: -32020 } });
+    expect(runs).toEqual([]);
+  });
+
+  it("sends no logs for a call that asks for them by its `_meta`, where the level may not be set", async () => {
+    const { url, runs } = await start();
+    const { body, headers } = modern("tools/call", { name: "echo", arguments: { text: "hi" } }, "echo");
+    const _meta = { ...META, "io.modelcontextprotocol/logLevel": "debug" };
+    const response = await post(url, { ...body, params: { ...body.params, _meta } }, headers);
+    expect(findDenial((await messageOf(response)).result)).toMatchObject({
+      ...{ code: "policy_denied", hop: { action: "logging/setLevel" } },
+    });
     expect(runs).toEqual([]);
   });
 
@@ -482,6 +529,40 @@ describe("a bearer token", () => {
       "result",
     );
     expect(runs).toEqual([["spend", { amount: 3 }]]);
+  });
+
+  it("is whom the handler finds, and what it asks with, whatever the session was opened with", async () => {
+    const guarded = guardMcpServer(guard, { ...choice, server: "lab", create: () => lab2([]) });
+    const transport = new WebStandardStreamableHTTPServerTransport({
+      sessionIdGenerator: randomUUID,
+      enableJsonResponse: true,
+    });
+    await guarded.connect(lab2([]), transport);
+    const found: unknown[] = [];
+    const send = (bearer: string, body: object, meanwhile?: () => Promise<unknown>): Promise<Response> => {
+      const id = transport.sessionId;
+      const headers = { ...bearing(bearer), ...(id !== undefined && { "mcp-session-id": id }) };
+      const request = new Request(RESOURCE, { method: "POST", headers, body: JSON.stringify(body) });
+      return guarded.handle(request, async (passed, context) => {
+        await meanwhile?.();
+        const { session, authInfo } = context;
+        const spending = { kind: "mcp_lab", action: "tools/call/spend", attr: { arguments: { amount: 1 } } };
+        const { effect } = await session.check(spending);
+        found.push([session.principal.roles, authInfo.extra.principal.roles, effect]);
+        return transport.handleRequest(passed, context);
+      });
+    };
+    const [user, guest] = await Promise.all([token("noor"), token("noor", { roles: ["guest"] })]);
+    await send(user, INITIALIZE);
+    const ping = (id: number) => ({ jsonrpc: "2.0", id, method: "ping" });
+    await send(guest, ping(1));
+    await send(guest, ping(2), () => send(user, ping(3)));
+    expect(found).toEqual([
+      [["user"], ["user"], "allow"],
+      [["guest"], ["guest"], "deny"],
+      [["user"], ["user"], "allow"],
+      [["guest"], ["guest"], "deny"],
+    ]);
   });
 
   it("is asked for by metadata that anybody may read, at its own place and no other", async () => {

@@ -151,6 +151,10 @@ describe.each(MCP_CLIENTS)("no way round the guard, with $name", ({ connect }) =
       "doc://public/%2E./private/1",
       "doc://public/..%2Fprivate/1",
       "doc://public/x/..%5c..%5cprivate",
+      "doc://public/%252e%252e%252fprivate/1",
+      "doc://public/%2e%25252E%25252fprivate/1",
+      "doc://public/100%25/%25%32%65./private",
+      `doc://public/%${"25".repeat(100_000)}2e/1`,
       "doc://public/./1",
       "doc://public/\t../private",
       " doc://public/1",
@@ -170,7 +174,12 @@ describe.each(MCP_CLIENTS)("no way round the guard, with $name", ({ connect }) =
       });
     }
     expect(server.requests).toEqual([]);
-    for (const uri of ["doc://public/1", "doc://public/%20/a..b?q=.."]) {
+    for (const uri of [
+      "doc://public/1",
+      "doc://public/%20/a..b?q=..",
+      "doc://public/100%25",
+      "doc://public/%2525e/%C3%A9",
+    ]) {
       expect(await denialFor(client, "resources/read", { uri }), uri).toBeUndefined();
     }
   });
@@ -189,11 +198,20 @@ describe.each(MCP_CLIENTS)("no way round the guard, with $name", ({ connect }) =
       const first = await open(server);
       await exchange(first, "tools/call", { name: "slow", arguments: {}, task: {} });
       const second = await open(server, await desk.session("user", { id: "another" }));
+      await exchange(second, "tools/list");
       server.reset();
       for (const method of ["tasks/get", "tasks/result", "tasks/update", "tasks/cancel"]) {
         for (const taskId of ["of-the-first", "of-nobody", "__proto__", ["of-the-first"], undefined]) {
           const denial = await denialFor(second, method, { taskId });
           expect(denial?.code).toMatch(/unsupported_hop|arguments_invalid/);
+        }
+      }
+      // What answers a request of a task, its server may hand to whoever fetches that task's result.
+      for (const method of ["tools/call", "tools/list", "ping"]) {
+        for (const task of [{ taskId: "of-the-first" }, { taskId: "of-nobody" }, {}, "of-the-first"]) {
+          const meta = { "io.modelcontextprotocol/related-task": task };
+          const params = { ...(method === "tools/call" && { name: "slow", arguments: {} }), _meta: meta };
+          expect(await denialFor(second, method, params)).toMatchObject({ code: "unsupported_hop" });
         }
       }
       expect(server.requests).toEqual([]);
@@ -209,6 +227,8 @@ describe.each(MCP_CLIENTS)("no way round the guard, with $name", ({ connect }) =
       const again = await open(server);
       expect(await denialFor(again, "tasks/get", { taskId: "of-the-first" })).toBeUndefined();
       expect(desk.records.at(-1)).toMatchObject({ effect: "allow", hop: { action: "tasks/get" } });
+      const _meta = { "io.modelcontextprotocol/related-task": { taskId: "of-the-first" } };
+      expect(await denialFor(again, "ping", { _meta })).toBeUndefined();
       expect(await denialFor(again, "tasks/cancel", { taskId: "of-the-first" })).toMatchObject({
         code: "policy_denied",
       });

@@ -9,6 +9,9 @@ interface Tokens {
 
 /** Whoever sent a request, as far as that is proven. */
 export class Caller {
+  /** The session as it was last seen by somebody. Most requests bring the same tokens, and what hangs on a session goes on. */
+  #seen: { readonly by: Tokens; readonly session: Session } | undefined;
+
   private constructor(
     private readonly guard: Guard,
     private readonly options: SessionOptions,
@@ -46,6 +49,26 @@ export class Caller {
     } finally {
       Object.assign(this.tokens, newest);
     }
+  }
+
+  /** The session as it is for one request, whoever sends others meanwhile: that of the principal whom it has proven, asked with its tokens. */
+  sessionFor(sender: Caller): Session {
+    const by = sender.newest;
+    const seen = this.#seen;
+    if (seen && seen.by.subject === by.subject && seen.by.agent === by.agent) return seen.session;
+    const session = this.#askedBy(sender);
+    this.#seen = { by, session };
+    return session;
+  }
+
+  #askedBy({ newest, session: { principal, auth } }: Caller): Session {
+    const members = Object.entries(this.session).map(([name, value]: [string, unknown]) => {
+      if (typeof value !== "function") return [name, value] as const;
+      const ask = (...args: unknown[]): unknown =>
+        this.askWith(newest, () => Reflect.apply(value, undefined, args) as unknown);
+      return [name, ask] as const;
+    });
+    return Object.freeze({ ...Object.fromEntries(members), principal, auth }) as unknown as Session;
   }
 
   /**

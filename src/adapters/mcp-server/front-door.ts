@@ -77,10 +77,12 @@ export class McpFrontDoor<Source> {
   async #post(incoming: IncomingRequest<Source>, caller: Caller): Promise<Admission | Response> {
     const message = await readIncoming(incoming, this.settings.limits);
     const link = this.#linkOf(incoming.headers, caller) ?? this.#link(caller);
-    const exchange = await link.decide(message, incoming, await link.renew(caller));
+    const { ask, session } = await link.renew(caller);
+    const exchange = await link.decide(message, incoming, ask);
     const { outcome } = exchange;
     if (outcome.kind === "passed") {
       return this.#admission(incoming, caller, link, {
+        session,
         exchange,
         ending: exchange.ending,
         finish: () => link.finish(exchange),
@@ -101,18 +103,19 @@ export class McpFrontDoor<Source> {
   async #bare(incoming: IncomingRequest<Source>, caller: Caller): Promise<Admission> {
     const link = this.#linkOf(incoming.headers, caller);
     const asked = link ?? this.#link(caller);
-    const sender = await asked.renew(caller);
+    const { ask, session } = await asked.renew(caller);
     const { opening } = asked.guard;
     if (incoming.method === "DELETE") {
-      return this.#admission(incoming, caller, link, { finish: (isDone) => isDone && this.#forget(link) });
+      const finish = (isDone: boolean): unknown => isDone && this.#forget(link);
+      return this.#admission(incoming, caller, link, { session, finish });
     }
-    const decision = await sender((session) => session.authorize(opening, { signal: incoming.signal }));
+    const decision = await ask((own) => own.authorize(opening, { signal: incoming.signal }));
     decision.settle("done");
     link?.guard.listen();
     const ending = new AbortController();
     const stop = asked.session.watch(opening, () => ending.abort());
     return this.#admission(incoming, caller, link, {
-      ...{ ending: ending.signal, finish: stop, decision },
+      ...{ session, ending: ending.signal, finish: stop, decision },
     });
   }
 
@@ -121,6 +124,7 @@ export class McpFrontDoor<Source> {
     caller: Caller,
     link: Link | undefined,
     rest: {
+      readonly session: Session;
       readonly exchange?: Admission["exchange"];
       readonly ending?: AbortSignal;
       readonly finish: (isDone: boolean) => unknown;
@@ -128,9 +132,8 @@ export class McpFrontDoor<Source> {
       readonly decision?: RequestDecision | undefined;
     },
   ): Admission {
-    const session: Session = link?.session ?? caller.session;
-    const authInfo: AuthInfo = authInfoOf(caller, session, this.settings.resource);
-    const admission = new Admission(incoming, { ...rest, link, session, authInfo });
+    const authInfo: AuthInfo = authInfoOf(caller, rest.session, this.settings.resource);
+    const admission = new Admission(incoming, { ...rest, link, authInfo });
     this.transports.admit(authInfo, admission);
     return admission;
   }

@@ -67,12 +67,12 @@ export class Link {
 
   /**
    * The same caller has come again: with a newer token, or as somebody of whom other things are known now. Resolves to what has the session asked as it is for
-   * this very request, whoever comes while it waits.
+   * this very request, whoever comes while it waits, and to that session for the handler.
    */
-  async renew(caller: Caller): Promise<AsSender> {
+  async renew(caller: Caller): Promise<{ readonly ask: AsSender; readonly session: Session }> {
     const tokens = caller.newest;
     const renewed = (this.#caller = await this.#caller.renewedBy(caller));
-    return (ask) => renewed.askWith(tokens, ask);
+    return { ask: (ask) => renewed.askWith(tokens, ask), session: renewed.sessionFor(caller) };
   }
 
   /** Decides a message. @throws {AuthorizationDeniedError} for what cannot be answered. */
@@ -85,14 +85,15 @@ export class Link {
     const revision = headers.get("mcp-protocol-version") ?? undefined;
     const isNew = isRequest(message) && !this.guard.isUnderWay(message.id);
     if (isNew) this.#waiting.set(message.id, exchange);
-    const taken = take(this.guard, message, exchange.options, revision, sender);
-    const answer = await taken.catch((error: unknown) => {
-      if (isNew) this.#waiting.delete(message.id);
-      throw error;
-    });
-    if (answer) exchange.answer(answer);
-    if (isNew && exchange.outcome.kind !== "passed") this.#waiting.delete(message.id);
-    return exchange;
+    try {
+      const answer = await take(this.guard, message, exchange.options, revision, sender);
+      if (answer) exchange.answer(answer);
+      return exchange;
+    } finally {
+      if (isNew && exchange.outcome.kind !== "passed" && this.#waiting.get(message.id) === exchange) {
+        this.#waiting.delete(message.id);
+      }
+    }
   }
 
   /** Joins the server's transport; false where another is joined already. */

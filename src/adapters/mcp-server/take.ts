@@ -10,7 +10,7 @@ import type { SendOptions } from "../mcp/transport";
 import { isMethod, methodNotFound } from "./revisions";
 
 /**
- * Hands the guard a message of the client's. Resolves to the answer to a request that the guard does not even ask the policy about.
+ * Hands the guard a message of the client's. Resolves to the answer to a request that does not come that far.
  *
  * @throws {AuthorizationDeniedError} for what cannot be answered.
  */
@@ -29,6 +29,10 @@ export async function take(
   if (isNotification(message) && !CLIENT_NOTIFICATIONS.has(message.method)) {
     throw await guard.denied(unsupported(message.method, "The guard does not know this notification."));
   }
+  // Without a pause for what is asked about by itself: it is under way from now on.
+  const denial = guard.needsOpening(message) ? await guard.reopen(sender) : undefined;
+  if (denial && isRequest(message)) return denialAnswer(message, denial);
+  if (denial) throw new AuthorizationDeniedError(denial);
   try {
     await guard.fromClient(message, options, sender);
     return undefined;

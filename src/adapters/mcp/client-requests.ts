@@ -16,7 +16,7 @@ import {
 import { CLIENT_REQUESTS } from "./methods";
 import { withCheckedHeaders } from "./parameter-headers";
 import { unsupported } from "./question";
-import type { Knowledge } from "./questions";
+import { askMeta, type Knowledge } from "./questions";
 import type { Resumptions } from "./resumptions";
 import { reviewError, reviewResult } from "./results";
 import type { AsSender, ServerPolicy } from "./server-policy";
@@ -131,15 +131,14 @@ export class ClientRequests {
       return policy.checkAll([unsupported(request.method, reason)], signal);
     }
     const rule = CLIENT_REQUESTS.get(request.method);
-    if (rule === "pass") return undefined;
+    const beside = askMeta(request, this.knowledge);
+    if (rule === "pass") return policy.checkAll(beside, signal);
     const questions = rule
       ? rule(request, this.knowledge)
       : [unsupported(request.method, "The guard does not know this method.")];
     // Without a pause where nothing has to be asked of the server, so that calls made together are checked together.
-    const decision = await policy.checkAll(
-      questions instanceof Promise ? await questions : questions,
-      signal,
-    );
+    const asked = questions instanceof Promise ? await questions : questions;
+    const decision = await policy.checkAll([...asked, ...beside], signal);
     if (decision?.effect !== "allow" || request.method !== "tools/call") return decision;
     return this.audience === undefined ? decision : this.#signed(request, policy, decision, this.audience);
   }

@@ -3,9 +3,8 @@ import type { JsonValue } from "../../core/json";
 import type { Session } from "../../index";
 import { withoutAssertion } from "./carried-assertion";
 import { denialAnswer } from "./denial-message";
-import { cancelledId, isNotification, isRequest, readMessage } from "./json-rpc";
+import { isNotification, isRequest, readMessage } from "./json-rpc";
 import { MessageGuard } from "./message-guard";
-import { CLIENT_REQUESTS } from "./methods";
 import type { Settings } from "./options";
 import { malformed } from "./question";
 import { memoryOf } from "./server-memory";
@@ -90,25 +89,13 @@ export class GuardedClientTransport implements ClientTransport {
     const ours = isRequest(message) || isNotification(message) ? withoutAssertion(message) : message;
     // Read once, like the message.
     const options = { ...givenOptions };
-    if (!this.#guard.isListening && this.#isUndecided(ours)) {
-      const decision = await this.#session.check(this.#guard.opening);
-      if (decision.effect === "deny") {
-        if (isRequest(ours)) this.#deliver(denialAnswer(ours, decision.denial));
-        else this.#report(new AuthorizationDeniedError(decision.denial));
-        return;
-      }
-      decision.settle("done");
-      this.#guard.listen();
+    const denial = this.#guard.needsOpening(ours) ? await this.#guard.reopen() : undefined;
+    if (denial) {
+      if (isRequest(ours)) this.#deliver(denialAnswer(ours, denial));
+      else this.#report(new AuthorizationDeniedError(denial));
+      return;
     }
     return this.#guard.fromClient(ours, options);
-  }
-
-  /** A message that no policy is asked about still tells the server something: whoever may not open it any more says nothing to it. */
-  #isUndecided(message: JsonValue): boolean {
-    if (isRequest(message)) return CLIENT_REQUESTS.get(message.method) === "pass";
-    if (!isNotification(message)) return false;
-    const cancelled = cancelledId(message);
-    return cancelled === undefined || !this.#guard.isUnderWay(cancelled);
   }
 
   async close(): Promise<void> {

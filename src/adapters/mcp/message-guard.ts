@@ -1,9 +1,9 @@
 import { AuthorizationDeniedError } from "../../core/errors";
 import type { JsonObject, JsonValue } from "../../core/json";
-import type { Denial, Hop, Session } from "../../index";
+import type { Decision, Denial, Hop, Session } from "../../index";
 import { ClientRequests } from "./client-requests";
 import { cancelledId, isNotification, isRequest, isResponse, type RequestId } from "./json-rpc";
-import { CLIENT_NOTIFICATIONS, SERVER_NOTIFICATIONS } from "./methods";
+import { CLIENT_NOTIFICATIONS, CLIENT_REQUESTS, SERVER_NOTIFICATIONS } from "./methods";
 import type { Settings } from "./options";
 import { OwnRequests } from "./own-requests";
 import { unsupported, type Refused } from "./question";
@@ -117,6 +117,28 @@ export class MessageGuard {
     const cancelled = cancelledId(message);
     if (cancelled !== undefined && this.#fromClient.cancel(cancelled)) return;
     await this.#ends.toServer(message, options);
+  }
+
+  /** A message that no policy is asked about still tells the server something: whoever may not open it, or not any more, says nothing to it. */
+  needsOpening(message: JsonValue): boolean {
+    return !this.isListening && this.#isUndecided(message);
+  }
+
+  /** Asks about opening the server, and resolves to the denial. */
+  async reopen(sender?: AsSender): Promise<Denial | undefined> {
+    const ask = (session: Session): Promise<Decision> => session.check(this.opening);
+    const decision = await (sender ? sender(ask) : ask(this.#session()));
+    if (decision.effect === "deny") return decision.denial;
+    decision.settle("done");
+    this.listen();
+    return undefined;
+  }
+
+  #isUndecided(message: JsonValue): boolean {
+    if (isRequest(message)) return CLIENT_REQUESTS.get(message.method) === "pass";
+    if (!isNotification(message)) return false;
+    const cancelled = cancelledId(message);
+    return cancelled === undefined || !this.isUnderWay(cancelled);
   }
 
   /** Takes what the server says, and passes on what the client may see of it. At once where nothing has to be asked. */

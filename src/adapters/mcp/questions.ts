@@ -1,9 +1,9 @@
 import { isJsonObject, type JsonValue } from "../../core/json";
 import { jsonSchema } from "../shared/json-schema";
 import { paramsOf, type Call } from "./json-rpc";
-import { malformed, type Question } from "./question";
+import { malformed, unsupported, type Question } from "./question";
 import { isPlainUri } from "./resource-uri";
-import type { TaskBindings } from "./task-bindings";
+import { NO_TASK, type TaskBindings } from "./task-bindings";
 
 /** What the questions about a call draw on. */
 export interface Knowledge {
@@ -69,24 +69,47 @@ export const askCompletion: Ask = (call) => {
   return [{ action, attr: { ...subject, argument: argument.name } }];
 };
 
-export const askLogging: Ask = (call, { transport }) => {
-  const { level } = paramsOf(call);
-  const action = call.method;
-  return [
-    typeof level === "string" ? { action, attr: { transport, level } } : malformed(action, "params.level"),
-  ];
+export const askLogging: Ask = (call, { transport }) => [askLevel(paramsOf(call).level, transport)];
+
+function askLevel(level: JsonValue | undefined, transport: string, place = "params.level"): Question {
+  const action = "logging/setLevel";
+  return typeof level === "string" ? { action, attr: { transport, level } } : malformed(action, place);
+}
+
+const LOG_LEVEL = "io.modelcontextprotocol/logLevel";
+const RELATED_TASK = "io.modelcontextprotocol/related-task";
+
+/** What a request's `_meta` asks for beside the request itself. */
+export const askMeta: Ask = (call, { transport, tasks }) => {
+  const { _meta: meta } = paramsOf(call);
+  if (!isJsonObject(meta)) return [];
+  const { [LOG_LEVEL]: level, [RELATED_TASK]: task } = meta;
+  // Revision 2026-07-28 has no other way to set the level.
+  const questions = level === undefined ? [] : [askLevel(level, transport, `params._meta["${LOG_LEVEL}"]`)];
+  // A server may queue its answer, and what it asks meanwhile, for whoever fetches the result of that task.
+  const isOwn = task === undefined || (isJsonObject(task) && tasks.has(task.taskId));
+  return isOwn ? questions : [...questions, unsupported(call.method, NO_TASK)];
 };
 
-/** Listening to a resource is subscribing to it, and decided by the same rule. */
+/** Listening to a resource is subscribing to it, and decided by the same rule. What else may be listened to says of nothing but lists. */
 export const askListening: Ask = (call, { transport }) => {
   const { notifications } = paramsOf(call);
-  const uris = isJsonObject(notifications) ? (notifications.resourceSubscriptions ?? []) : undefined;
-  if (!isPlainUris(uris)) {
+  const { resourceSubscriptions: uris = [], ...lists } = isJsonObject(notifications) ? notifications : {};
+  if (!isJsonObject(notifications) || !isPlainUris(uris)) {
     return [malformed(call.method, "params.notifications", "a filter of subscriptions with plain URIs")];
+  }
+  if (!Object.keys(lists).every((name) => LISTS.has(name))) {
+    return [unsupported(call.method, "The guard does not know all that is to be listened to.")];
   }
   const subscriptions = uris.map((uri) => ({ action: "resources/subscribe", attr: { uri } }));
   return [{ action: call.method, attr: { transport } }, ...subscriptions];
 };
+
+const LISTS: ReadonlySet<string> = new Set([
+  "toolsListChanged",
+  "promptsListChanged",
+  "resourcesListChanged",
+]);
 
 export const askSampling: Ask = (call, { transport }) => {
   const { maxTokens, includeContext } = paramsOf(call);

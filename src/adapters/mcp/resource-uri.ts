@@ -6,15 +6,24 @@
 export function isPlainUri(uri: unknown): uri is string {
   if (typeof uri !== "string" || !URL.canParse(uri)) return false;
   const { href, pathname } = new URL(uri);
-  return (href === uri || href === `${uri}/`) && !hasDotSegments(pathname);
+  return (href === uri || href === `${uri}/`) && isDecodable(pathname) && !hasDotSegments(pathname);
 }
 
-function hasDotSegments(path: string): boolean {
+/** Nobody means what shows only after so many. */
+const MAX_ROUNDS = 8;
+
+/** However often it is decoded: a server may hand a part of it to another that decodes it again. */
+function hasDotSegments(path: string, round = 0): boolean {
+  if (path.split(/[/\\]/).some((segment) => segment === "." || segment === "..")) return true;
+  const decoded = path.replaceAll(/%[0-7][0-9a-f]/gi, decodeURIComponent);
+  return decoded !== path && (round === MAX_ROUNDS || hasDotSegments(decoded, round + 1));
+}
+
+function isDecodable(path: string): boolean {
   try {
-    return decodeURIComponent(path)
-      .split(/[/\\]/)
-      .some((segment) => segment === "." || segment === "..");
-  } catch {
+    decodeURIComponent(path);
     return true;
+  } catch {
+    return false;
   }
 }

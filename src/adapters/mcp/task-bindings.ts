@@ -7,6 +7,8 @@ import { malformed, unsupported, type Question } from "./question";
 /** The oldest are forgotten first, and can then no longer be named. */
 const MAX_TASKS = 10_000;
 
+export const NO_TASK = "No call of this session has started this task.";
+
 /** What a task was begun by: the call of a tool, or what a server asked of its client. */
 type Origin = { readonly tool: string } | { readonly request: string };
 
@@ -50,13 +52,12 @@ export class TaskBindings {
   ownOf(result: JsonObject): JsonObject {
     const { tasks } = result;
     if (!Array.isArray(tasks)) throw new Error("This is no list of tasks.");
-    const own = (tasks as readonly JsonValue[]).filter(
-      (task) => isJsonObject(task) && this.#isBound(task.taskId),
-    );
+    const own = (tasks as readonly JsonValue[]).filter((task) => isJsonObject(task) && this.has(task.taskId));
     return { ...result, tasks: own };
   }
 
-  #isBound(taskId: JsonValue | undefined): boolean {
+  /** Whether a request of this session has begun the task. */
+  has(taskId: JsonValue | undefined): boolean {
     return typeof taskId === "string" && this.#origins.has(taskId);
   }
 
@@ -65,7 +66,7 @@ export class TaskBindings {
     const action = call.method;
     if (typeof taskId !== "string") return malformed(action, "params.taskId");
     const origin = this.#origins.get(taskId);
-    if (origin === undefined) return unsupported(action, "No call of this session has started this task.");
+    if (origin === undefined) return unsupported(action, NO_TASK);
     return { action, attr: { ...origin, task_id: taskId } };
   }
 }
