@@ -30,7 +30,7 @@ export const limits = {
     because: "models, tools and approvals of two specifications; the SDK is described, and not loaded",
   },
   "hopguard/anthropic": {
-    own: 25,
+    own: 25.5,
     bundled: 56,
     never: ANYWHERE,
     because: "hopguard/fetch and the sealed copy of a client",
@@ -67,7 +67,7 @@ export const limits = {
     because: "the front doors of http and mcp-server, and what captures a handler's answer",
   },
   "hopguard/fetch": {
-    own: 24.5,
+    own: 25,
     bundled: 56,
     never: ANYWHERE,
     because:
@@ -113,7 +113,7 @@ export const limits = {
     because: "hopguard/mcp the other way round, sessions and the metadata of a protected resource",
   },
   "hopguard/openai": {
-    own: 25,
+    own: 25.5,
     bundled: 56,
     never: ANYWHERE,
     because: "hopguard/fetch and the sealed copy of a client",

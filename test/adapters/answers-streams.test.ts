@@ -428,6 +428,15 @@ describe("a stream of messages", () => {
     expect(outcome).not.toContain("900000");
   });
 
+  it("passes the provider's own error on, which waits for no call that is not complete", async () => {
+    const error = { type: "error", error: { type: "overloaded_error", message: "Overloaded" } };
+    const [start = {}, delta = {}, stop = {}] = block(0, small);
+    const outcome = await read([start, delta, error]);
+    expect(dataOf(outcome)).toEqual([error]);
+    // Whoever goes on behind it releases nothing.
+    expect(await read([start, delta, error, stop])).not.toContain("tool_use");
+  });
+
   it("whose event has another name than type ends with the error", async () => {
     const stream = event(block(0, small)[0] ?? {}).replace("event: content_block_start", "event: ping");
     expect(findDenial(dataOf(await seen(messages, stream)).at(-1))?.code).toBe("unsupported_hop");
@@ -611,6 +620,8 @@ describe("a stream of responses", () => {
       },
       { type: "mcp_call", id: "mcp_1", name: "credit", arguments: large.json, output: "ok" },
       { type: "shell_call_output", id: "so_1" },
+      { type: "multi_agent_call", id: "ma_1", action: "spawn_agent", arguments: "{}", call_id: "c" },
+      { type: "agent_message", id: "am_1", author: "/root", recipient: "/root/helper", content: [] },
     ];
     const events = numbered([
       ...items.flatMap((item, index) => [

@@ -5,6 +5,7 @@ import { guardAnthropic } from "hopguard/anthropic";
 import { guardFetch, type Fetch, type ToolMap } from "hopguard/fetch";
 import { guardOpenAI } from "hopguard/openai";
 import OpenAI from "openai";
+import { zodResponseFormat, zodTextFormat } from "openai/helpers/zod";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import type { Turn } from "../../examples/shared/local-provider";
@@ -20,9 +21,10 @@ import {
   type ByteFormat,
   type Scripted,
 } from "../support/answer-bytes";
+import { declaredTools } from "../support/answers";
 import { openDesk, type Desk } from "../support/desk";
 import { labPolicies } from "../support/lab-policies";
-import { denialOf } from "../support/model-sdks";
+import { denialOf, openaiLines } from "../support/model-sdks";
 
 const tools = {
   customer_get: { server: "crm" },
@@ -302,6 +304,44 @@ describe("what stands in an answer", () => {
     );
   });
 
+  it("is held against the types of the request that it belongs to, where it comes later", async () => {
+    const answers = (first: object, later: object): Fetch => {
+      let isFirst = true;
+      return () => {
+        const body = JSON.stringify(isFirst ? first : later);
+        isFirst = false;
+        return Promise.resolve(new Response(body, { headers: { "content-type": "application/json" } }));
+      };
+    };
+    for (const [call, isAllowed] of [
+      [small, true],
+      [large, false],
+      [{ ...small, json: '{"amount_cents":"1"}' }, false],
+    ] as const) {
+      const done = { ...whole(responses, [call]), id: "resp_1" };
+      const queued = { ...responseObject([], "queued"), id: "resp_1" };
+      const openai = guardOpenAI(new OpenAI({ apiKey: "none", fetch: answers(queued, done) }), analyst, {
+        tools,
+      });
+      const request = { ...responses.request, stream: false, background: true };
+      await openai.responses.create(request as OpenAI.Responses.ResponseCreateParamsNonStreaming);
+      const { output } = await openai.responses.retrieve("resp_1");
+      expect(output.some(({ type }) => type === "function_call")).toBe(isAllowed);
+
+      const message = whole(messages, [call]);
+      const anthropic = new Anthropic({ apiKey: "none", fetch: answers(message, message) });
+      const { beta } = guardAnthropic(anthropic, analyst, { tools });
+      const begin = { ...messages.request, stream: false };
+      const turn = { ...begin, tools: undefined };
+      await beta.messages.create({ ...begin, thread: { type: "create" } } as never);
+      const { content } = (await beta.messages.create({
+        ...turn,
+        thread: { type: "continue", previous_message_id: "msg_1" },
+      } as never)) as unknown as Anthropic.Message;
+      expect(content.some(({ type }) => type === "tool_use")).toBe(isAllowed);
+    }
+  });
+
   it("is lost when the request declares its tool twice, or with a schema that cannot be checked against", async () => {
     const [, ok = {}] = responseItems({ text: "", calls: [small] });
     const declared = (...parameters: object[]): object => ({
@@ -406,6 +446,50 @@ describe("an SDK", () => {
       (await denialOf(drain(anthropic.messages.create({ ...ask, model: "claude-haiku-5-5", max_tokens: 9 }))))
         .code,
     ).toBe("unsupported_hop");
+  });
+
+  it.each(openaiLines)("of $line reads a denied call as a refusal, where it parses JSON", async (line) => {
+    const answer = { text: '{"done":false}', calls: [large] };
+    const client = (format: ByteFormat, isStream: boolean): OpenAI => {
+      const [body, type] = isStream
+        ? [format.events(answer).join(""), "text/event-stream"]
+        : [JSON.stringify(whole(format, [large], answer.text)), "application/json"];
+      const fetch = () => Promise.resolve(new Response(body, { headers: { "content-type": type } }));
+      return guardOpenAI(new line.OpenAI({ apiKey: "none", fetch }), analyst, { tools });
+    };
+    const done = z.object({ done: z.boolean() });
+    const denied = 'The call of the tool "credit" was denied';
+    const strict = declaredTools.map((tool) => ({ ...tool, strict: true }));
+    const ask = {
+      ...{ model: "gpt-4o-mini", messages: [], response_format: zodResponseFormat(done, "done") },
+      tools: strict.map((tool) => ({ type: "function" as const, function: tool })),
+    };
+    for (const { choices } of [
+      await client(chat, false).chat.completions.parse(ask),
+      await client(chat, true).chat.completions.stream(ask).finalChatCompletion(),
+    ]) {
+      const [{ message, finish_reason } = expect.fail("no choice")] = choices;
+      expect(message.refusal).toContain(denied);
+      expect(message).toMatchObject({ content: answer.text, parsed: null });
+      expect(message.tool_calls ?? []).toEqual([]);
+      expect(finish_reason).toBe("stop");
+    }
+    const request = {
+      ...{ model: "gpt-4o-mini", input: "Go on.", text: { format: zodTextFormat(done, "done") } },
+      tools: strict.map((tool) => ({ type: "function" as const, ...tool })),
+    };
+    for (const { output } of [
+      await client(responses, false).responses.parse(request),
+      await client(responses, true).responses.stream(request).finalResponse(),
+    ]) {
+      expect(output).toMatchObject([
+        { type: "message" },
+        {
+          type: "message",
+          content: [{ type: "refusal", refusal: expect.stringContaining(denied) as string }],
+        },
+      ]);
+    }
   });
 
   it("runs only what is left, in the tool loop of Anthropic's", async () => {

@@ -236,6 +236,23 @@ describe.each(openaiLines)("guardOpenAI with $line", ({ OpenAI: SDK }) => {
       expect(sent()).toEqual({ model: "gpt-4o-mini", messages });
     });
 
+    it("take their namespace with them when none is left in it", async () => {
+      const named = (name: string) => ({ type: "function", name, parameters: {} });
+      const namespace = (...names: string[]) => ({
+        ...{ type: "namespace", name: "desk", description: "The desk's." },
+        tools: names.map(named),
+      });
+      const respond = (...tools: object[]): PromiseLike<unknown> =>
+        guarded({ tools: { note: { toolset: "desk" } } }).responses.create({
+          ...{ model: "gpt-4o-mini", input: "x", tool_choice: "required", tools },
+        } as never);
+      await respond(namespace("salaries"), namespace("salaries", "note"));
+      expect(sent()).toMatchObject({ tools: [namespace("note")], tool_choice: "required" });
+      desk.reset();
+      await respond(namespace("salaries"));
+      expect(sent()).toEqual({ model: "gpt-4o-mini", input: "x" });
+    });
+
     it("may be of the old form", async () => {
       const functions = [{ name: "salaries" }, { name: "note" }];
       await ask({ functions, function_call: "auto" });

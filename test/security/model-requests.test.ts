@@ -192,6 +192,11 @@ describe("a model somewhere else in the request", () => {
       },
     ],
     ["a nested object in another case", chat, { extra: { Model: "gpt-4o" } }],
+    [
+      "what a gateway's own tool is set up with",
+      responses,
+      { input: "x", tools: [{ type: "image_generation", parameters: { model: "gpt-4o" } }] },
+    ],
   ])("denies: %s", async (_, path, more) => {
     const { code, hop } = await denial(send(path, { ...mini, ...more }));
     expect([code, hop.name]).toEqual(["policy_denied", "gpt-4o"]);
@@ -215,6 +220,29 @@ describe("a model somewhere else in the request", () => {
       desk.reset();
       await allowed(send(chat, body));
       expect(desk.provider.requests[0]?.body).toEqual(body);
+    }
+  });
+
+  it("may be a word in an example, in what a provider has answered, and in the token of a credit", async () => {
+    const output = [
+      { type: "file_search_call", id: "fs", results: [{ attributes: { model: "Golf IV" } }] },
+      { type: "image_generation_call", id: "ig", svg_usage: { model: "gpt-4o", total_tokens: 1 } },
+    ];
+    const search = { type: "tool_search", execution: "client", parameters: { properties: { model: {} } } };
+    const note = {
+      name: "note",
+      input_schema: {},
+      input_examples: [{ model: "Golf IV", tools: "a spanner" }],
+    };
+    const beside = { ...anthropic, baseURL: desk.provider.anthropicBaseURL };
+    await allowed(send(responses, { ...mini, input: output }));
+    desk.reset();
+    const { hop } = await denial(send(responses, { ...mini, input: "x", tools: [search] }));
+    expect(hop).toMatchObject({ name: "gpt-4o-mini", action: "hosted_tools/tool_search" });
+    for (const fallback_credit_token of ["fct_s3cret", { token: "fct_s3cret", mode: "strict" }]) {
+      desk.reset();
+      await allowed(send("/messages", { ...haiku, tools: [note], fallback_credit_token }, beside));
+      expect(JSON.stringify(desk.records)).not.toContain("s3cret");
     }
   });
 
@@ -466,6 +494,7 @@ describe("what runs at the provider", () => {
       ]) {
         await denial(send(responses, { type, ...withTool(tool) }));
         await denial(send(chat, { ...mini, type, tools: [tool] }));
+        await denial(send(chat, { ...mini, fallbacks: [{ type, model: "gpt-4o-mini", tools: [tool] }] }));
         await denial(send(responses, { type, ...withTool(weather), context: { type, tools: [tool] } }));
         await denial(
           send(responses, { type, ...withTool(weather), extra: { type, input: { tools: [tool] } } }),

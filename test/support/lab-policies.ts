@@ -27,7 +27,12 @@ export const labPolicies: readonly Policy[] = [
         [
           ...["list", "completion", "count_tokens", "batch", "embedding", "moderation", "image", "audio"],
           ...["files", "hosted_tools/mcp", "hosted_tools/mcp_toolset", "hosted_tools/image_generation"],
-          ...["hosted_tools/advisor_20260301", "hosted_tools/web_search", "realtime"],
+          ...[
+            "hosted_tools/advisor_20260301",
+            "hosted_tools/web_search",
+            "hosted_tools/namespace",
+            "realtime",
+          ],
         ],
         `R.id in ${JSON.stringify(analystModels)}`,
       ),

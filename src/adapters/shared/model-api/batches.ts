@@ -81,15 +81,12 @@ export function readRun(
 }
 
 /** What is done with the outcome of an earlier call is decided by the models that it ran on. Asking after it is not counted as another one. */
-export function followUp(
-  { countsUsage }: CallContext,
-  { model, action, hops }: ModelCall,
-  method: string,
-): ModelCall {
+export function followUp({ countsUsage }: CallContext, origin: ModelCall, method: string): ModelCall {
+  const { model, action, hops } = origin;
   const runs = hops.filter((hop) => hop.kind === "llm_model" && hop.action === action);
   const first = [...new Map(runs.toReversed().map((hop) => [hop.id, hop])).values()];
   const asked = countsUsage ? first.map(forNone) : first;
-  return { model, action, hops: asked, declared: undefined, isLookUp: method === "GET" };
+  return { model, action, hops: asked, declared: undefined, origin, isLookUp: method === "GET" };
 }
 
 function modelsOf({ action, hops }: ModelCall): readonly (string | undefined)[] {

@@ -42,7 +42,7 @@ export class CollectedCalls {
       hops: [...this.#alike.values()].map(({ hop, requests, length }) =>
         this.countsUsage ? forRequests(hop, requests, length) : hop,
       ),
-      declared: { tools: [...this.#tools.values()], chosenTools: new Set() },
+      declared: { tools: [...this.#tools.values()], hosted: [], chosenTools: new Set() },
     };
   }
 }

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "../../../core/json";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../../core/json";
 import type { Session } from "../../../core/session";
 import { hiddenNames } from "../hidden-names";
 import type { ModelGuard } from "./options";
@@ -21,10 +21,16 @@ export async function hiddenTools(
 export function withoutTools(body: JsonObject, hidden: readonly DeclaredTool[]): JsonObject {
   const gone = new Set<JsonValue>(hidden.map(({ entry }) => entry));
   const lists = new Set<JsonValue | undefined>(hidden.map(({ list }) => list));
+  // A namespace without tools still tells what they were for, and providers refuse it.
+  const isGone = (entry: JsonValue): boolean =>
+    gone.has(entry) ||
+    (isJsonObject(entry) &&
+      entry.type === "namespace" &&
+      lists.has(entry.tools) &&
+      (entry.tools as readonly JsonValue[]).every(isGone));
   const rebuild = (value: JsonValue): JsonValue => {
     if (Array.isArray(value)) {
-      const list = value as readonly JsonValue[];
-      return (lists.has(value) ? list.filter((entry) => !gone.has(entry)) : list).map(rebuild);
+      return (value as readonly JsonValue[]).filter((entry) => !isGone(entry)).map(rebuild);
     }
     if (typeof value !== "object" || value === null) return value;
     return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, rebuild(member)]));

@@ -1,7 +1,7 @@
 import type { Denial, DenialCode } from "../../../core/denial";
 import { AuthorizationDeniedError, ConfigurationError, denialError } from "../../../core/errors";
 import type { Session } from "../../../core/session";
-import { answerFormat } from "./answers/answer-format";
+import { answerFormat, asksForJson } from "./answers/answer-format";
 import type { JointAllow } from "../joint-decision";
 import { assertReadable, reviewAnswer } from "./answers/review-answer";
 import { filterCatalogue } from "./catalogue-response";
@@ -185,9 +185,10 @@ export function guardedCall({
       return refuse(call, `The request declares the tool "${first.name}"`);
     }
     const value = withoutTools(body.value, hidden);
-    const tools = call.declared?.tools.filter((tool) => !hidden.includes(tool)) ?? [];
+    const { tools: declared = [], hosted = [] } = call.declared ?? {};
+    const tools = declared.filter((tool) => !hidden.includes(tool));
     return {
-      call: { ...call, declared: { tools, chosenTools: new Set() } },
+      call: { ...call, declared: { tools, hosted, chosenTools: new Set() } },
       body: { kind: "json", value, text: JSON.stringify(value) },
     };
   }
@@ -195,14 +196,14 @@ export function guardedCall({
   /** The answer, with the tool calls in it that would be denied replaced. */
   async function review(
     outgoing: OutgoingRequest,
-    { body }: ReadRequest,
+    { call: { origin, declared = origin?.declared }, body }: ReadRequest,
     response: Response,
   ): Promise<Response> {
     const format = answerFormat(guard.api, outgoing.url);
     if (guard.answers === "pass" || format === undefined) return response;
-    const request = body.kind === "json" ? body.value : {};
     return reviewAnswer(response, {
-      ...{ guard, session, format, request, signal: outgoing.signal },
+      ...{ guard, session, format, declared, signal: outgoing.signal },
+      isStructured: body.kind === "json" && asksForJson(body.value),
       deny: (problem) => deny(problem, outgoing),
     });
   }

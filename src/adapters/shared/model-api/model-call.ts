@@ -25,7 +25,9 @@ export interface ModelCall {
   readonly action: string;
   readonly hops: readonly Hop[];
   /** What is declared in a body of JSON. */
-  readonly declared: Pick<RequestScan, "tools" | "chosenTools"> | undefined;
+  readonly declared: Pick<RequestScan, "tools" | "hosted" | "chosenTools"> | undefined;
+  /** The earlier call, of which this one may ask for the answer: what that one has declared types the tool calls in it. */
+  readonly origin?: ModelCall;
   /** It asks about an earlier call, and is none of its own. */
   readonly isLookUp?: boolean;
   /** The endpoint that the lines of a batch's file are for, without its version. */

@@ -44,7 +44,7 @@ export interface ModelGuardOptions {
   readonly tools?: ToolMap;
   /**
    * Whether the tool calls in a model's answer are checked before the agent sees them, streamed or not: a call that would be denied now is replaced by
-   * text that says so, and an answer that cannot be read is denied. Read are the answers of chat completions, Responses and Messages. Default
+   * text that says so (a refusal, where OpenAI was asked for JSON), and an answer that cannot be read is denied. Read are the answers of chat completions, Responses and Messages. Default
    * `"check"` with `tools`, which it needs, else `"pass"`.
    *
    * It spares the agent calls in vain, and is no substitute for the check when a tool is run: what the provider keeps (`previous_response_id`,

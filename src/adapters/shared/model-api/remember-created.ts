@@ -14,14 +14,14 @@ const MAX_FIRST_EVENT = 4 * 1024 * 1024;
  * named is denied later.
  */
 export async function rememberCreated(
-  { created, endpoint }: CallContext,
+  { guard, created, endpoint }: CallContext,
   { route: { creates }, origin }: ResolvedRequest,
   { call, body }: ReadRequest,
   response: Response,
 ): Promise<void> {
   if (creates === undefined || !response.ok || !isKept(creates, body)) return;
   const answer = await readAnswer(response.clone()).catch(() => undefined);
-  const kept = origin ?? slim(call);
+  const kept = origin ?? slim(call, guard.answers === "check" && creates !== "batch");
   const remember = (kind: ResourceKind, id: JsonValue | undefined): void => {
     if (typeof id === "string" && id !== "") created.remember(kind, endpoint, id, kept);
   };
@@ -39,10 +39,24 @@ function isKept(creates: ResourceKind, body: CheckedBody): boolean {
   return true;
 }
 
-/** Without the schemas of its tools, which nobody needs again. */
-function slim({ declared, ...call }: ModelCall): ModelCall {
-  const tools = withoutDeclarations(declared?.tools ?? []);
-  return { ...call, declared: { tools, chosenTools: new Set() } };
+/** Without what nobody needs again. The schemas of its tools are needed where the answer comes later, and its tool calls are checked then. */
+function slim({ declared, ...call }: ModelCall, withTypes: boolean): ModelCall {
+  const { tools = [], hosted = [] } = declared ?? {};
+  const types = {
+    tools: tools.map(({ name, entry }) => ({ name, list: undefined, entry })),
+    hosted: hosted.map(({ type, declaration }) => ({ type, declaration: whereabouts(declaration) })),
+  };
+  const names = { tools: withoutDeclarations(tools), hosted: [] };
+  return { ...call, declared: { ...(withTypes ? types : names), chosenTools: new Set() } };
+}
+
+/** Of a hosted server; its token is not kept. */
+function whereabouts({ server_label, server_url, connector_id }: JsonObject): JsonObject {
+  return {
+    ...(server_label !== undefined && { server_label }),
+    ...(server_url !== undefined && { server_url }),
+    ...(connector_id !== undefined && { connector_id }),
+  };
 }
 
 async function readAnswer(response: Response): Promise<JsonObject | undefined> {

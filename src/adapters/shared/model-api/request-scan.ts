@@ -35,17 +35,17 @@ export interface StoredObject {
   readonly id: string;
 }
 
-/** Members that hold schemas, arguments or notes of the caller's own: a `model` in there names no model. */
+/**
+ * Members that hold schemas, arguments, notes of the caller's own, or what a provider has said of work that is done: a `model` in there names no
+ * model. A credit's token is a secret besides.
+ */
 const OPAQUE = new Set([
-  "parameters",
-  "input_schema",
-  "output_schema",
-  "schema",
-  "json_schema",
-  "metadata",
-  "arguments",
-  "variables",
+  ...["parameters", "input_schema", "output_schema", "item_schema", "schema", "json_schema"],
+  ...["metadata", "attributes", "arguments", "variables", "input_examples"],
+  ...["svg_usage", "fallback_credit_token"],
 ]);
+/** Lists of what was said and done before. */
+const CONVERSATIONS = new Set(["messages", "input", "content", "output", "items", "additional_messages"]);
 const TOOL_CHOICE = new Set(["tool_choice", "function_call", "toolchoice"]);
 /** What Azure and OpenRouter let the provider consult, declared beside the tools. */
 const HOSTED_LISTS = new Set(["data_sources", "plugins"]);
@@ -78,7 +78,7 @@ export function scanRequest(body: JsonObject): RequestScan {
       } else if (name === "definition" && object.type === "tool_definition") visitTool(value, undefined);
       else {
         visitOption(name, value);
-        visit(value);
+        visit(value, CONVERSATIONS.has(name));
       }
     }
   };
@@ -94,8 +94,9 @@ export function scanRequest(body: JsonObject): RequestScan {
     if (name === "prompt" && isJsonObject(value)) stored.push({ option: "prompts", id: idOf(value.id) });
     if (name === "assistant_id" && value !== null) stored.push({ option: "assistants", id: idOf(value) });
   };
-  const visit = (value: JsonValue, isItem = false): void => {
-    if (Array.isArray(value)) for (const item of value as readonly JsonValue[]) visit(item, true);
+  const visit = (value: JsonValue, areItems = false, isItem = false): void => {
+    if (Array.isArray(value))
+      for (const item of value as readonly JsonValue[]) visit(item, areItems, areItems);
     else if (isJsonObject(value)) visitObject(value, isItem);
   };
   const visitTools = (value: JsonValue): void => {
@@ -109,7 +110,11 @@ export function scanRequest(body: JsonObject): RequestScan {
     if (typeof type !== "string")
       throw new UnreadableBodyError("A declared tool has a type that is not a string.");
     if (type === "function" || type === "custom") tools.push({ name: toolName(entry), list, entry });
-    else hosted.push({ type, declaration: entry });
+    else {
+      hosted.push({ type, declaration: entry });
+      // What a gateway's own tool is set up with, a model of its own for one. Only the agent's own search has a schema there.
+      if (type !== "tool_search") visit(entry.parameters ?? null);
+    }
     // Whatever it calls itself: a gateway may not care about the case of `mcp`.
     if (type.toLowerCase() === "mcp" || SERVER_MEMBERS.some((member) => member in entry))
       hostedServers.push(serverOf(entry));

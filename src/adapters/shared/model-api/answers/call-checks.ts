@@ -8,14 +8,16 @@ import { askWithInnerCalls, type ToolCall, type ToolQuestion } from "../../meta-
 import { denialMessage } from "../denial-response";
 import type { ModelGuard, ToolOrigin } from "../options";
 import type { AnsweredCall } from "./answered-call";
-import { DeclaredTypes } from "./declared-types";
+import { DeclaredTypes, type DeclaredTools } from "./declared-types";
 
 /** What the tool calls of one answer are checked with. */
 export interface CallChecksOptions {
   readonly guard: ModelGuard;
   readonly session: Session;
-  /** The request that is answered: it declares the tools, and so the types of their arguments. */
-  readonly request: JsonObject;
+  /** What the request that is answered, or one before it, has declared: the tools, and so the types of their arguments. */
+  readonly declared: DeclaredTools | undefined;
+  /** It asks for an answer in a format of JSON. A sentence would be no such answer, and what the SDKs read it with would throw. */
+  readonly isStructured: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -27,7 +29,12 @@ export class CallChecks {
   readonly #types: DeclaredTypes;
 
   constructor(private readonly options: CallChecksOptions) {
-    this.#types = new DeclaredTypes(options.request, options.guard);
+    this.#types = new DeclaredTypes(options.declared, options.guard);
+  }
+
+  /** Whether what a denied call is replaced by is a refusal, and no text. */
+  get refuses(): boolean {
+    return this.options.isStructured;
   }
 
   /** Resolves to what the model is to read in place of the call, or `undefined` for a call that may be made. Never rejects. */

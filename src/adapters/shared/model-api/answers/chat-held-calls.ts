@@ -71,7 +71,7 @@ export class HeldCalls {
       const deltas = all.map((call, position): JsonObject => {
         const denied = denials[position];
         // Text of the same message may stand before it.
-        if (denied !== undefined) return { content: `\n\n${denied}` };
+        if (denied !== undefined) return { [this.checks.refuses ? "refusal" : "content"]: `\n\n${denied}` };
         const whole = call.whole();
         if (call === this.#legacy) return { function_call: whole.function ?? null };
         return { tool_calls: [{ index: index++, ...whole }] };

@@ -33,7 +33,9 @@ async function reviewChoice(choice: JsonValue, checks: CallChecks): Promise<Json
     ...choice,
     message: {
       ...said,
-      content: withTexts(said.content, texts),
+      ...(checks.refuses
+        ? { content: said.content ?? null, refusal: withTexts(said.refusal, texts) }
+        : { content: withTexts(said.content, texts) }),
       ...(kept.length > 0 && { tool_calls: kept }),
       ...(keepsLegacy && { function_call: legacy }),
     },

@@ -1,19 +1,20 @@
 import { ConfigurationError } from "../../../../core/errors";
-import { isJsonObject, type JsonObject, type JsonValue } from "../../../../core/json";
+import { isJsonObject, type JsonValue } from "../../../../core/json";
 import type { StandardSchema } from "../../../../core/standard-schema";
 import { refusing } from "../../argument-schemas";
 import { jsonSchema } from "../../json-schema";
 import { sameUrl, type ModelGuard, type ToolOrigin } from "../options";
-import { scanRequest, type RequestScan } from "../request-scan";
+import type { DeclaredTool, RequestScan } from "../request-scan";
 import type { AnsweredCall } from "./answered-call";
 
-/** What a request says of its tools' arguments. Read and compiled when the first call needs it: most answers are text. */
+export type DeclaredTools = Pick<RequestScan, "tools" | "hosted">;
+
+/** What a request says of its tools' arguments. Compiled when the first call needs it: most answers are text. */
 export class DeclaredTypes {
   readonly #schemas = new Map<string, StandardSchema | undefined>();
-  #scan: RequestScan | undefined;
 
   constructor(
-    private readonly request: JsonObject,
+    private readonly declared: DeclaredTools = { tools: [], hosted: [] },
     private readonly guard: ModelGuard,
   ) {}
 
@@ -27,7 +28,7 @@ export class DeclaredTypes {
 
   /** The server behind a label of `tools: [{ type: "mcp" }]`, if the option `hostedServers` knows it. */
   hostedServer(label: string): ToolOrigin | undefined {
-    const labelled = this.#declared.hosted.filter(({ declaration }) => declaration.server_label === label);
+    const labelled = this.declared.hosted.filter(({ declaration }) => declaration.server_label === label);
     const { server_url: url, connector_id: connector } = labelled[0]?.declaration ?? {};
     const address = url ?? connector;
     if (labelled.length !== 1 || typeof address !== "string") return undefined;
@@ -36,17 +37,18 @@ export class DeclaredTypes {
     return server === undefined ? undefined : { server, untyped: "allow" };
   }
 
-  get #declared(): RequestScan {
-    return (this.#scan ??= scanRequest(this.request));
-  }
-
   #find(name: string, isText: boolean, { schema, untyped }: ToolOrigin): StandardSchema | undefined {
     if (schema !== undefined) return compiled(schema);
-    const [declared, another] = this.#declared.tools.filter((tool) => tool.name === name);
-    if (another) return refusing("have more than one type: the request declares the tool twice");
+    const [tool, ...others] = this.declared.tools.filter((tool) => tool.name === name);
+    const declared = tool?.entry;
+    // A conversation that the provider keeps may be told again of a tool that it has; in one request, they may belong to two namespaces.
+    const isSame = (other: DeclaredTool): boolean =>
+      other.list === undefined && JSON.stringify(other.entry) === JSON.stringify(declared);
+    if (!others.every(isSame))
+      return refusing("have more than one type: the request declares the tool twice");
     // The format itself types the input of a tool that takes plain text.
-    if (isText && isJsonObject(declared?.entry) && declared.entry.type === "custom") return undefined;
-    const parameters = isText ? undefined : parametersOf(declared?.entry);
+    if (isText && isJsonObject(declared) && declared.type === "custom") return undefined;
+    const parameters = isText ? undefined : parametersOf(declared);
     if (parameters !== undefined) return compiled(parameters);
     return untyped === "allow" ? undefined : UNTYPED;
   }

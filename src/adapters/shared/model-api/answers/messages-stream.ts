@@ -53,8 +53,16 @@ export class MessagesStream implements StreamReview {
     else if (type === "message_delta") this.#end(event, raw);
     else {
       refuseCallsIn(event);
+      if (type === "error") this.#breakOff();
       this.writes.pass(raw);
     }
+  }
+
+  /** The provider has given up: a call that is not complete never will be, and the error is not to wait for it. */
+  #breakOff(): void {
+    for (const [index, block] of this.#blocks)
+      if (typeof block === "object") this.#blocks.set(index, "stopped");
+    this.writes.abandon();
   }
 
   #start({ index, content_block: block }: JsonObject, raw: string): void {

@@ -146,16 +146,31 @@ export class ResponsesStream implements StreamReview {
 function messageEvents(message: JsonObject, output_index: JsonValue): readonly JsonObject[] {
   const [part = null] = message.content as readonly JsonObject[];
   const at = { output_index, item_id: message.id ?? null, content_index: 0 };
-  const { text = null } = part ?? {};
+  const { text = null, refusal = null } = part ?? {};
+  const [begun, told] =
+    refusal === null
+      ? [
+          { ...part, text: "" },
+          [
+            { type: "response.output_text.delta", ...at, delta: text, logprobs: [] },
+            { type: "response.output_text.done", ...at, text, logprobs: [] },
+          ],
+        ]
+      : [
+          { ...part, refusal: "" },
+          [
+            { type: "response.refusal.delta", ...at, delta: refusal },
+            { type: "response.refusal.done", ...at, refusal },
+          ],
+        ];
   return [
     {
       type: "response.output_item.added",
       output_index,
       item: { ...message, status: "in_progress", content: [] },
     },
-    { type: "response.content_part.added", ...at, part: { ...part, text: "" } },
-    { type: "response.output_text.delta", ...at, delta: text, logprobs: [] },
-    { type: "response.output_text.done", ...at, text, logprobs: [] },
+    { type: "response.content_part.added", ...at, part: begun },
+    ...told,
     { type: "response.content_part.done", ...at, part },
     { type: "response.output_item.done", output_index, item: message },
   ];

@@ -8,6 +8,7 @@ const NO_CALLS = new Set([
   ...["message", "reasoning", "compaction", "compaction_summary", "program", "program_output"],
   ...["web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call"],
   ...["mcp_call", "mcp_list_tools", "mcp_approval_response", "tool_search_output", "additional_tools"],
+  ...["agent_message", "multi_agent_call"],
 ]);
 
 /** Reviews items of output. An item that an answer repeats is asked about once, and its replacement is the same everywhere. */
@@ -25,7 +26,7 @@ export class OutputReview {
     if (known) return known;
     const replacement = this.checks
       .check(call)
-      .then((denied) => (denied === undefined ? undefined : deniedMessage(denied)));
+      .then((denied) => (denied === undefined ? undefined : deniedMessage(denied, this.checks.refuses)));
     this.#replacements.set(key, replacement);
     return replacement;
   }
@@ -88,12 +89,16 @@ export function readItem(item: JsonValue): AnsweredCall | undefined {
   return unclearCall(name ?? type, "The answer holds a call of a kind that the guard does not know.");
 }
 
-function deniedMessage(text: string): JsonObject {
+function deniedMessage(text: string, isRefusal: boolean): JsonObject {
   return {
     id: `msg_${crypto.randomUUID().replaceAll("-", "")}`,
     type: "message",
     role: "assistant",
     status: "completed",
-    content: [{ type: "output_text", text, annotations: [], logprobs: [] }],
+    content: [
+      isRefusal
+        ? { type: "refusal", refusal: text }
+        : { type: "output_text", text, annotations: [], logprobs: [] },
+    ],
   };
 }
