@@ -1,6 +1,6 @@
 // Uses the packed tarball as other people's projects do: every name of every subpath without any SDK, and then a program with all of them.
 // Types are checked with `skipLibCheck: false`, so that our declarations stand on their own.
-import { copyFileSync } from "node:fs";
+import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
 import { inPackedProject } from "./packed-project.mjs";
@@ -54,10 +54,17 @@ inPackedProject(({ root, folder, run, write, install }) => {
   compile(bundler, files([...NODES, ...UNSOUND]));
   compile(server, files(UNSOUND));
   compile({ ...server, lib: [...server.lib, ...WEB], skipLibCheck: true }, files([]));
-  for (const { name, file } of subpaths) {
-    run(process.execPath, [`out/${file}.js`]);
-    console.log(`runs without any SDK: ${name}`);
-  }
+  const runEach = (how) => {
+    for (const { name, file } of subpaths) {
+      run(process.execPath, [`out/${file}.js`]);
+      console.log(`runs ${how}: ${name}`);
+    }
+  };
+  runEach("without any SDK");
+  // A project may have them already, as old as we say that they may be.
+  const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  install(...Object.entries(dependencies).map(([name, range]) => `${name}@${range.replace("^", "")}`));
+  runEach("with the oldest dependencies");
 
   install(...SDKS.map(tested));
   copyFileSync(join(root, "test/fixtures/consumer/app.ts"), join(folder, "app.ts"));

@@ -87,7 +87,7 @@ export async function delegate(
 }
 
 function receiver(to: unknown): Agent {
-  const agent = parseAgent(typeof to === "string" ? { id: to } : to);
+  const agent = parseAgent(typeof to === "string" ? { id: to } : to, "delegate.to");
   assertKindPart(agent.id, "delegate.to");
   return agent;
 }

@@ -32,7 +32,7 @@ const signedSchema = z.strictObject({
     .exactOptional(),
   session: z.string().min(1).max(256),
   started_at: z.iso.datetime(),
-  root: z.unknown().transform(parseAgent),
+  root: z.unknown().transform((root) => parseAgent(root)),
   task: z.looseObject({}).transform(parseTask).exactOptional(),
   links: z.array(linkSchema).max(100),
 });

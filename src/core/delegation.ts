@@ -23,7 +23,7 @@ export interface DelegationLink {
 /** As it was signed. The names of agents are read like those of a session. */
 export const linkSchema: z.ZodType<DelegationLink> = z.strictObject({
   id: z.string().min(1).max(256),
-  agent: z.unknown().transform(parseAgent),
+  agent: z.unknown().transform((agent) => parseAgent(agent)),
   grant: grantSchema,
   may_delegate: z.boolean(),
   max_depth: z.int().positive(),

@@ -122,8 +122,8 @@ const taskSchema = z.strictObject({ id: identifier, attr: attributes(["id"]) });
 export const parsePrincipal = (input: unknown): PrincipalInput & { readonly attr: JsonObject } =>
   parseOptions(principalSchema, "principal", input);
 // Parsing copies; the snapshot makes plain, frozen JSON of what the attributes hold.
-export const parseAgent = (input: unknown): Agent =>
-  snapshot(parseOptions(agentSchema, "agent", input)) as unknown as Agent;
+export const parseAgent = (input: unknown, name = "agent"): Agent =>
+  snapshot(parseOptions(agentSchema, name, input)) as unknown as Agent;
 export const parseTask = (input: unknown): Task =>
   snapshot(parseOptions(taskSchema, "task", input)) as unknown as Task;
 

@@ -105,12 +105,23 @@ export function parseSessionOptions(given: unknown): OwnRun | TakenUp {
   };
 }
 
-function parseActingAgent(given: unknown): { agent: Agent; agentToken: TokenSource | undefined } {
-  if (typeof given !== "object" || given === null) return { agent: parseAgent(given), agentToken: undefined };
+/**
+ * @param name - what the one who gave it calls it.
+ * @throws {ConfigurationError} naming the field.
+ */
+export function parseActingAgent(
+  given: unknown,
+  name?: string,
+): { agent: Agent; agentToken: TokenSource | undefined } {
+  if (typeof given !== "object" || given === null)
+    return { agent: parseAgent(given, name), agentToken: undefined };
   const { token, ...rest } = given as AgentInput;
-  if (token === undefined) return { agent: parseAgent(rest), agentToken: undefined };
+  if (token === undefined) return { agent: parseAgent(rest, name), agentToken: undefined };
   for (const name of ["roles", "attr"] as const)
     if (rest[name] !== undefined)
       throw new ConfigurationError(`session.agent.${name}: the agent's own token says it`);
-  return { agent: parseAgent(rest), agentToken: parseOptions(tokenSource, "session.agent.token", token) };
+  return {
+    agent: parseAgent(rest, name),
+    agentToken: parseOptions(tokenSource, "session.agent.token", token),
+  };
 }

@@ -64,7 +64,7 @@ export interface Session {
   delegate(options: DelegateOptions): Promise<Session>;
 
   /**
-   * Of a session that was delegated: the chain, signed, for the process in which the agent goes on with `guard.session({ delegation })`.
+   * Of a session that was delegated: the chain, signed, for the process in which the agent goes on with `guard.session({ delegation, agent })`.
    * It ends with the delegation, or with the user's own token if that is earlier.
    *
    * @throws {ConfigurationError} where nothing was delegated or the guard has no `delegation.tokens`, {@link AuthorizationDeniedError} where

@@ -27,7 +27,8 @@ const resultSchema = z.object({
     .object({ actions: z.record(z.string(), z.object({ matchedPolicy: z.string().optional() })).optional() })
     .optional(),
   outputs: z
-    .array(z.object({ src: z.string(), action: z.string().default(""), val: z.unknown() }))
+    // An output whose expression fails has no value: a text for the agent that is lost, and no answer that is wrong.
+    .array(z.object({ src: z.string(), action: z.string().default(""), val: z.unknown().optional() }))
     .nullish()
     .transform((outputs) => outputs ?? []),
 });
@@ -93,7 +94,7 @@ function readResult(
         matchedPolicy === undefined ? [] : [[action, matchedPolicy] as const],
       ),
     ),
-    outputs: result.outputs.map(({ src, action, val }) => ({ source: src, action, value: val })),
+    outputs: result.outputs.map(({ src, action, val }) => ({ source: src, action, value: val ?? null })),
     validationErrors: result.validationErrors,
   };
 }

@@ -1,5 +1,5 @@
 import Anthropic, { PermissionDeniedError as AnthropicDenied } from "@anthropic-ai/sdk";
-import { findDenial, type Guard } from "hopguard";
+import { ConfigurationError, findDenial, type Guard } from "hopguard";
 import { authorize } from "hopguard/http";
 import { jwt } from "hopguard/identity";
 import OpenAI, { AuthenticationError, PermissionDeniedError } from "openai";
@@ -266,5 +266,20 @@ describe("authorize of hopguard/http", () => {
   it("refuses wrong options where it is made", () => {
     expect(() => authorize(guard, {} as never, { agent: { id: "web" } })).toThrow(/authorize\.hopOf/);
     expect(() => authorize(guard, () => ({ kind: "a", action: "b" }), {})).toThrow(/either `agent`/);
+  });
+
+  // A fixed agent that no session takes would answer everybody with 401, and nobody would be told why.
+  it.each<[RegExp, object]>([
+    [/authorize\.agent: .*expected object/, { agent: "web" }],
+    [/authorize\.agent: .*expected object/, { agent: null }],
+    [/authorize\.agent\.id/, { agent: {} }],
+    [/authorize\.agent\.id/, { agent: { id: "web " } }],
+    [/authorize.*"name"/, { agent: { id: "web", name: "web" } }],
+    [/authorize\.identify/, { identify: { principal: "ada" } }],
+    [/authorize.*"identity"/, { agent: { id: "web" }, identity: () => undefined }],
+  ])("refuses who asks where it is made: %s", (complaint, options) => {
+    const hop = () => ({ kind: "a", action: "b" });
+    expect(() => authorize(guard, hop, options)).toThrow(ConfigurationError);
+    expect(() => authorize(guard, hop, options)).toThrow(complaint);
   });
 });

@@ -17,6 +17,7 @@ import { cerbos, type CerbosPdp } from "hopguard/cerbos";
 import { startPdp, type LocalPdp } from "hopguard/pdp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { auditRecorder } from "../support/audit-recorder";
+import { startPdpWith } from "../support/policies";
 import { startTestPdp, testPdps } from "../support/test-pdp";
 
 /** Long, because a test machine may be busy. */
@@ -262,6 +263,76 @@ describe.each(testPdps())("the support desk on Cerbos $name", ({ name, binary, s
     ]) {
       expect(codeOf(await session.check(hop))).toBe("policy_denied");
     }
+    pdp.close();
+  });
+});
+
+describe.each(testPdps())("an output whose expression fails, on Cerbos $name", (on) => {
+  // What it says is written by whoever writes the arguments.
+  const failing = '{"reason": "not " + R.attr.arguments.colour}';
+  const roles = ["clerk"];
+  const rule = { effect: "EFFECT_ALLOW" as const, roles };
+  let server: LocalPdp;
+
+  beforeAll(async () => {
+    server = await startPdpWith(
+      [
+        {
+          kind: "document",
+          rules: [
+            { ...rule, actions: ["read"], output: { when: { ruleActivated: failing } } },
+            {
+              ...rule,
+              actions: ["write"],
+              condition: { match: { expr: `P.id == "nobody"` } },
+              output: { when: { conditionNotMet: failing } },
+            },
+            { ...rule, actions: ["sign"] },
+          ],
+        },
+        {
+          kind: "mcp_shop",
+          rules: [
+            { ...rule, actions: ["tools/call/look"] },
+            {
+              ...rule,
+              actions: ["tools/call/paint"],
+              condition: { match: { expr: `R.attr.arguments.colour == "red"` } },
+              output: { when: { conditionNotMet: failing } },
+            },
+          ],
+        },
+      ],
+      { on },
+    );
+  });
+  afterAll(() => server.stop());
+
+  it.each<[string, () => CerbosPdp]>([
+    ["by URL", () => cerbos(server.url, { timeoutMs: PATIENCE_MS })],
+    ["by a client of @cerbos/http", () => cerbos(new HTTP(server.url), { timeoutMs: PATIENCE_MS })],
+  ])("decides nothing, for it and for checks that share its request: %s", async (_, connect) => {
+    const pdp = connect();
+    const guard = createGuard({ pdp, audit: () => undefined, timeoutMs: PATIENCE_MS });
+    const session = await guard.session({ principal: { id: "u-1", roles }, agent: { id: "bot" } });
+    const check = (action: string, colour?: string) =>
+      session.check({ kind: "document", id: action, action, attr: { arguments: colour ? { colour } : {} } });
+    const checks = [check("read"), check("write"), check("sign"), check("write", "red")];
+    expect((await Promise.all(checks)).map((decision) => denialOf(decision))).toMatchObject([
+      {},
+      { code: "policy_denied", reason: "The policy does not allow this." },
+      {},
+      { code: "policy_denied", reason: "not red" },
+    ]);
+    expect((await Promise.all(checks)).map(({ effect }) => effect)).toEqual([
+      "allow",
+      "deny",
+      "allow",
+      "deny",
+    ]);
+    // While lists are filtered there are no arguments, and such an output always fails.
+    const seen = { look: "always", paint: "conditional", paintbrush: "never" };
+    expect(await session.visible("shop", Object.keys(seen))).toEqual(seen);
     pdp.close();
   });
 });

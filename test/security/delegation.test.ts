@@ -329,12 +329,13 @@ describe("a delegation is refused", () => {
 
   it.each<[string, unknown, RegExp]>([
     ["nothing to hand on", { to: "executor" }, /authorization_details/],
-    ["nobody to hand it to", { authorization_details: [] }, /to|agent/],
+    ["nobody to hand it to", { authorization_details: [] }, /delegate\.to/],
     ["an agent whose name the PDP folds", delegation({ to: "the-executor" }), /delegate\.to/],
     ["an agent by a name in capitals", delegation({ to: "Executor" }), /delegate\.to/],
     ["an agent by a name in another script", delegation({ to: "ехecutor" }), /delegate\.to/],
-    ["an agent by the name of the subject", delegation({ to: "subject" }), /agent\.id/],
-    ["an agent with a token", delegation({ to: { id: "executor", token: "x" } as never }), /agent/],
+    ["an agent by the name of the subject", delegation({ to: "subject" }), /delegate\.to\.id/],
+    ["an agent that is no text", delegation({ to: 7 as never }), /delegate\.to/],
+    ["an agent with a token", delegation({ to: { id: "executor", token: "x" } as never }), /delegate\.to/],
     [
       "an agent with a name of the guard's own",
       delegation({ to: { id: "executor", attr: { delegation: {} } } }),

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { AuthorizationDeniedError, ConfigurationError } from "../../core/errors";
 import { aFunction, objectWith } from "../../core/option-types";
 import { parseOptions } from "../../core/options";
+import { parseActingAgent } from "../../core/session-options";
 import type { AgentInput, Guard, MaybePromise, Session, SessionOptions } from "../../index";
 
 /** Who asks. `Source` is what the framework hands a handler: the web's `Request`, Express' `req`, Hono's context. */
@@ -21,7 +22,7 @@ export interface CallerOptions<Source> {
 /** Opens a session for whoever sent a request. @throws {AuthorizationDeniedError} where that is nobody. */
 export type OpenSession<Source, Opened = Session> = (headers: Headers, source: Source) => Promise<Opened>;
 
-export const callerShape = { agent: z.unknown().optional(), identify: aFunction().optional() };
+const callerSchema = z.strictObject({ agent: z.unknown().optional(), identify: aFunction().optional() });
 
 /** @throws {ConfigurationError} naming the wrong option. */
 export function sessionOpener<Source>(
@@ -39,15 +40,19 @@ export function sessionOpener<Source, Opened>(
 export function sessionOpener<Source>(
   caller: string,
   guard: Guard,
-  { agent, identify }: CallerOptions<Source>,
+  options: CallerOptions<Source>,
   open: (options: SessionOptions) => Promise<unknown> = (options) => guard.session(options),
 ): OpenSession<Source, unknown> {
   parseOptions(objectWith("session", "revoke", "restore"), `${caller}.guard`, guard);
+  parseOptions(callerSchema, caller, options);
+  const { agent, identify } = options;
   if ((agent === undefined) === (identify === undefined)) {
     throw new ConfigurationError(
       `${caller}: give either \`agent\`, for callers with a bearer token, or \`identify\``,
     );
   }
+  // Now, because a wrong one makes nobody of every caller.
+  if (agent !== undefined && typeof agent !== "function") parseActingAgent(agent, `${caller}.agent`);
   const whoAsks = identify ?? (agent && bearerOf(agent));
 
   return async (headers, source) => {
