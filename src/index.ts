@@ -13,7 +13,7 @@ export type { ModelFacts } from "./core/model-facts";
 export type { TokenUsage } from "./core/usage";
 export type { RevocationDetails } from "./core/revocation";
 export type { SessionOptions } from "./core/session-options";
-export type { Session } from "./core/session";
+export type { DelegatedSession, Session } from "./core/session";
 export type { DelegateOptions } from "./core/delegate";
 export type { AuthorizationDetails, GrantConstraint } from "./core/grant";
 export type { CheckOptions } from "./core/context";

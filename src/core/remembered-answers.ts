@@ -1,4 +1,5 @@
 import type { JsonValue } from "./json";
+import { remember } from "./remember";
 
 /** More than a session can sensibly ask for; the oldest are asked for again. */
 const MAX_REMEMBERED = 1000;
@@ -18,10 +19,7 @@ export class RememberedAnswers {
     if (known && performance.now() < known.until) return known.answer;
     // From the moment of asking: an answer is as old as its question.
     const entry = { answer: ask(), until: performance.now() + ttlMs };
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
-    const [oldest] = this.#entries.keys();
-    if (this.#entries.size > MAX_REMEMBERED && oldest !== undefined) this.#entries.delete(oldest);
+    remember(this.#entries, key, entry, MAX_REMEMBERED);
     entry.answer.catch(() => {
       if (this.#entries.get(key) === entry) this.#entries.delete(key);
     });

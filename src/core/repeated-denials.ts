@@ -3,6 +3,7 @@ import { digestJson } from "./digest";
 import type { JsonValue } from "./json";
 import type { CheckedPrincipal } from "./principal";
 import { Refusal } from "./refusal";
+import { remember } from "./remember";
 import { cleanText } from "./text";
 
 /** When a call that was denied is no longer asked about. */
@@ -63,11 +64,7 @@ export class RepeatedDenials {
     const denials = (this.#streaks.get(key)?.denials ?? 0) + 1;
     const { afterDenials, forMs } = this.options;
     const refusedUntil = denials >= afterDenials ? performance.now() + forMs : 0;
-    // Set anew, so that the oldest stands first.
-    this.#streaks.delete(key);
-    this.#streaks.set(key, { denials, refusal, refusedUntil });
-    const [oldest] = this.#streaks.keys();
-    if (this.#streaks.size > MAX_STREAKS && oldest !== undefined) this.#streaks.delete(oldest);
+    remember(this.#streaks, key, { denials, refusal, refusedUntil }, MAX_STREAKS);
   }
 }
 

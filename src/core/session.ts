@@ -61,7 +61,7 @@ export interface Session {
    * @throws {ConfigurationError} naming a wrong option, {@link AuthorizationDeniedError} where policies deny it, or where it is not proven that
    * what is handed on is within what this session has.
    */
-  delegate(options: DelegateOptions): Promise<Session>;
+  delegate(options: DelegateOptions): Promise<DelegatedSession>;
 
   /**
    * Of a session that was delegated: the chain, signed, for the process in which the agent goes on with `guard.session({ delegation, agent })`.
@@ -98,6 +98,11 @@ export interface Session {
   capabilities(candidates?: Candidates, options?: LookUpOptions): Promise<Capabilities>;
 }
 
+/** The session of an agent that was handed a part of another's authority. */
+export interface DelegatedSession extends Session {
+  readonly delegation: string;
+}
+
 export function createSession(
   context: SessionContext,
   whom: Pick<Session, "principal" | "auth">,
@@ -122,7 +127,7 @@ export function createSession(
     watch: (hops, end, options) => watch(context, [hops].flat(), end, options),
     delegate: async (options) => {
       const child = await delegate(context, options);
-      return "effect" in child ? refuse(child) : createSession(child, whom, catalogue);
+      return "effect" in child ? refuse(child) : (createSession(child, whom, catalogue) as DelegatedSession);
     },
     delegationToken: async () => {
       const token = await signedDelegation(context);

@@ -1,3 +1,4 @@
+import { remember } from "../core/remember";
 import type { VerifiedIdentity } from "../index";
 import type { KeySet, PublishedKeys } from "./key-set";
 
@@ -28,9 +29,7 @@ export class VerifiedTokens {
   }
 
   add(digest: string, verification: Verification, now: number): void {
-    const [oldest] = this.#verifications.keys();
-    if (this.#verifications.size >= MAX_TOKENS && oldest !== undefined) this.#verifications.delete(oldest);
     const until = Math.min(now + REMEMBERED_MS, verification.identity.expiresAt);
-    this.#verifications.set(digest, { ...verification, until });
+    remember(this.#verifications, digest, { ...verification, until }, MAX_TOKENS);
   }
 }

@@ -268,6 +268,12 @@ describe.each(openaiLines)("guardOpenAI with $line", ({ OpenAI: SDK }) => {
       desk.reset();
       await denialOf(ask({ functions, function_call: { name: "salaries" } }));
       expect(desk.provider.requests).toEqual([]);
+      // What was called when it was allowed is no choice.
+      const said = [
+        { role: "assistant", content: null, function_call: { name: "salaries", arguments: "{}" } },
+      ];
+      await ask({ functions, messages: [...messages, ...said] });
+      expect(sent()).toMatchObject({ functions: [{ name: "note" }], messages: [...messages, ...said] });
     });
 
     it.each<[string, object]>([

@@ -3,7 +3,7 @@
  */
 import Anthropic from "@anthropic-ai/sdk";
 import AnthropicV0 from "anthropic-v0";
-import type { Denial, Session } from "hopguard";
+import type { Denial, Guard, Session } from "hopguard";
 import { guardAnthropic } from "hopguard/anthropic";
 import { guardFetch } from "hopguard/fetch";
 import { guardOpenAI } from "hopguard/openai";
@@ -77,3 +77,10 @@ expectTypeOf(await guardTools(tools, session, unknownMode).add({ a: 1, b: 2 })).
 guardTools({ refund: { description: "Refunds a payment", execute: "now" } }, session, { toolset: "desk" });
 // @ts-expect-error -- the toolset's name is what policies know it by
 guardTools({ add: () => 1 }, session, {});
+
+// What was delegated can be revoked by its name, which a session of one's own has not.
+declare const guard: Guard;
+const executor = await session.delegate({ to: "executor", authorization_details: [], expiresIn: 60 });
+await guard.revoke({ delegation: executor.delegation });
+// @ts-expect-error -- it may have none
+await guard.revoke({ delegation: session.delegation });

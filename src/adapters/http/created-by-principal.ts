@@ -1,3 +1,4 @@
+import { remember } from "../../core/remember";
 import type { Session } from "../../index";
 import { CreatedResources } from "../shared/model-api/created-resources";
 
@@ -16,10 +17,7 @@ export class CreatedByPrincipal {
     // Two issuers may call different people the same.
     const key = JSON.stringify([auth.method, auth.issuer ?? null, principal.id]);
     const created = this.#created.get(key) ?? new CreatedResources(OF_A_PRINCIPAL);
-    this.#created.delete(key);
-    this.#created.set(key, created);
-    const [oldest] = this.#created.keys();
-    if (this.#created.size > MAX_PRINCIPALS && oldest !== undefined) this.#created.delete(oldest);
+    remember(this.#created, key, created, MAX_PRINCIPALS);
     return created;
   }
 }

@@ -1,4 +1,5 @@
 import { digestJson } from "../../core/digest";
+import { remember } from "../../core/remember";
 import { paramsOf, type JsonRpcRequest } from "./json-rpc";
 import type { SendOptions } from "./transport";
 
@@ -32,10 +33,7 @@ export class Resumptions {
   }
 
   #bind(token: string, digest: Promise<string>): void {
-    this.#digests.delete(token);
-    this.#digests.set(token, digest);
-    const [oldest] = this.#digests.keys();
-    if (this.#digests.size > MAX_TOKENS && oldest !== undefined) this.#digests.delete(oldest);
+    remember(this.#digests, token, digest, MAX_TOKENS);
   }
 }
 

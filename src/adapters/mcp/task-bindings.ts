@@ -1,5 +1,6 @@
 import type { SettledOutcome } from "../../core/decision";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json";
+import { remember } from "../../core/remember";
 import type { JointAllow } from "../shared/joint-decision";
 import { paramsOf, type Call } from "./json-rpc";
 import { malformed, unsupported, type Question } from "./question";
@@ -27,7 +28,7 @@ export class TaskBindings {
     const { taskId } = isJsonObject(result.task) ? result.task : result;
     const origin = originOf(call);
     if (origin === undefined || typeof taskId !== "string") return;
-    remember(this.#origins, taskId, origin);
+    remember(this.#origins, taskId, origin, MAX_TASKS);
   }
 
   /** Whether the call of a tool was answered with a task. If so, it is settled with what comes of that: what was only begun is not done. */
@@ -35,7 +36,7 @@ export class TaskBindings {
     const isTask = isJsonObject(result.task) || result.content === undefined;
     const { taskId } = isJsonObject(result.task) ? result.task : result;
     if (call.method !== "tools/call" || !isTask || typeof taskId !== "string") return false;
-    remember(this.#underWay, taskId, allowed);
+    remember(this.#underWay, taskId, allowed, MAX_TASKS);
     return true;
   }
 
@@ -69,12 +70,6 @@ export class TaskBindings {
     if (origin === undefined) return unsupported(action, NO_TASK);
     return { action, attr: { ...origin, task_id: taskId } };
   }
-}
-
-function remember<T>(tasks: Map<string, T>, taskId: string, value: T): void {
-  tasks.set(taskId, value);
-  const [oldest] = tasks.keys();
-  if (tasks.size > MAX_TASKS && oldest !== undefined) tasks.delete(oldest);
 }
 
 /** `undefined`: the task goes on, or has ended without saying how. Revision 2026-07-28 tells the result with the status. */

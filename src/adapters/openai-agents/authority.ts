@@ -2,7 +2,7 @@ import type { Denial } from "../../core/denial";
 import { AuthorizationDeniedError, ConfigurationError } from "../../core/errors";
 import { isKindPart } from "../../core/names";
 import type { Session } from "../../core/session";
-import { DelegatedSession } from "./delegated-session";
+import { HandedOverSession } from "./handed-over-session";
 import type { SdkAgent } from "./framework";
 import type { HandedOn } from "./options";
 
@@ -47,7 +47,7 @@ export class Authority {
     if (!authorization_details) return this;
     const known = this.#children.get(agent);
     if (known) return known;
-    const session = new DelegatedSession(this.session, this.nameOf(agent), {
+    const session = new HandedOverSession(this.session, this.nameOf(agent), {
       authorization_details,
       ...conditions,
     });
@@ -59,7 +59,7 @@ export class Authority {
   /** Decides on handing work over. Answers with the denial, and never rejects for one. */
   async handOver(agent: SdkAgent): Promise<Denial | undefined> {
     const to = this.for(agent);
-    if (to.from === this && to.session instanceof DelegatedSession) {
+    if (to.from === this && to.session instanceof HandedOverSession) {
       try {
         await to.session.renew();
         return undefined;

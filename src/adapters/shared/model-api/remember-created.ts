@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../../core/json";
+import { isEventStream } from "./answers/sse";
 import { withoutDeclarations } from "./collected-calls";
 import type { ResourceKind } from "./created-resources";
 import type { CallContext, ModelCall } from "./model-call";
@@ -60,8 +61,9 @@ function whereabouts({ server_label, server_url, connector_id }: JsonObject): Js
 }
 
 async function readAnswer(response: Response): Promise<JsonObject | undefined> {
-  const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") ?? false;
-  const answer = isStream ? await firstEvent(response) : ((await response.json()) as JsonValue);
+  const answer = isEventStream(response.headers)
+    ? await firstEvent(response)
+    : ((await response.json()) as JsonValue);
   return isJsonObject(answer) ? answer : undefined;
 }
 

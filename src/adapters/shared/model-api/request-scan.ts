@@ -70,7 +70,8 @@ export function scanRequest(body: JsonObject): RequestScan {
       const name = key.toLowerCase();
       if ((isItem && name === "input" && isToolUse(object)) || OPAQUE.has(name)) continue;
       if (namesModel(key)) collectStrings(value, models);
-      if (TOOL_CHOICE.has(name)) visitChoice(value);
+      // In an item of a conversation it is a call that was made.
+      if (TOOL_CHOICE.has(name) && !isItem) visitChoice(value);
       else if (name === "mcp_servers") visitServers(value);
       else if (name === "tools" || name === "functions") {
         if (isItem && LISTINGS.has(object.type)) visit(value);

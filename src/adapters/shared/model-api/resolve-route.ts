@@ -46,7 +46,8 @@ export function resolveRoute(
   if (admitted) return admitted;
   throw new UnsupportedRequestError(
     known
-      ? `This client has not created what ${method} ${path} asks for; the option \`endpoints\` admits it all the same.`
+      ? `This client does not remember to have created what ${method} ${path} asks for (of responses: in the background); ` +
+          "the option `endpoints` admits it all the same."
       : `${method} ${path} is no endpoint that the guard knows; the option \`endpoints\` admits it: ` +
           `{ "${method} ${path}": { model: "…", action: "…" } }.`,
   );

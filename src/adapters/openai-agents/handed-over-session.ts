@@ -8,7 +8,7 @@ import type { Session } from "../../core/session";
  * The session of an agent that work is handed to. Authority is delegated when the work is handed over; a run that is resumed elsewhere, where
  * nobody has handed over yet, has it delegated when it is first needed. Whether it may be is the policy's to say each time.
  */
-export class DelegatedSession implements Session {
+export class HandedOverSession implements Session {
   #current: Promise<Session> | undefined;
   #latest: Session | undefined;
   /** Who decided on a hop watches over it, though authority was delegated again since. */
@@ -82,7 +82,7 @@ export class DelegatedSession implements Session {
     return decider.watch(watched, end, options);
   }
 
-  async delegate(...args: Parameters<Session["delegate"]>): Promise<Session> {
+  async delegate(...args: Parameters<Session["delegate"]>): ReturnType<Session["delegate"]> {
     return (await this.#session()).delegate(...args);
   }
 
