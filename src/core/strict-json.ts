@@ -13,6 +13,8 @@ export interface StrictJsonOptions extends JsonLimits {
    * without regard to it. Default 1: the envelope itself.
    */
   readonly foldedLevels?: number;
+  /** Whether a number may be one that a double rounds: for text of which no number decides anything. Default: refused. */
+  readonly roundedNumbers?: boolean;
 }
 
 /** Apart, because one expression for both exhausts its stack on a string with megabytes of escapes. */
@@ -40,7 +42,7 @@ export function parseStrictJson(text: string, options: StrictJsonOptions = {}): 
   freezeJson(value, options);
   const skeleton = text.replace(ESCAPE, "").replace(STRING, "");
   if (occurrences(skeleton, ":") !== countMembers(value)) throw new InvalidJsonError("holds a member twice");
-  for (const [token] of skeleton.matchAll(NUMBER)) {
+  for (const [token] of options.roundedNumbers ? [] : skeleton.matchAll(NUMBER)) {
     if (!survivesDouble(token)) throw new InvalidJsonError("holds a number that does not fit a double");
   }
   refuseKeysAlikeButForCase(value, options.foldedLevels ?? 1);

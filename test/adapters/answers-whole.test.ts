@@ -109,6 +109,14 @@ describe.each(byteFormats)("an answer of $name in one piece", (format) => {
     expect(calls).toHaveLength(3);
   });
 
+  it("may tell a seed that no double holds, where the arguments of calls are a text of their own", async () => {
+    const seeded = JSON.stringify(whole(format, [small])).replace("{", '{"seed":15616839187553530001,');
+    const { status } = await read(format, seeded);
+    expect(status).toBe(format.name === "chat" ? 200 : 403);
+    const { text } = await read(format, JSON.stringify(whole(format, [large])).replace("{", '{"seed":1,'));
+    expect(text).toContain("was denied");
+  });
+
   it.each<[string, string]>([
     ["is not JSON", '{"id":'],
     [

@@ -107,6 +107,46 @@ describe("a JSON Schema as a Standard Schema", () => {
     ]);
   });
 
+  it.each<[string, object]>([
+    ["an anchor", { $defs: { n: { $anchor: "n", type: "number" } }, properties: { a: { $ref: "#n" } } }],
+    [
+      "an $id of its own",
+      {
+        $id: "https://tools.example/refund.json",
+        $defs: { n: { $id: "n.json", type: "number" } },
+        properties: { a: { $ref: "n.json" } },
+      },
+    ],
+    [
+      "draft 4's id",
+      {
+        $schema: "http://json-schema.org/draft-04/schema#",
+        definitions: { n: { id: "#n", type: "number" } },
+        properties: { a: { $ref: "#n" } },
+      },
+    ],
+  ])("finds a subschema by %s", async (_what, given) => {
+    expect(await issuesOf(jsonSchema(given), { a: 1 })).toEqual([]);
+    expect(written(await issuesOf(jsonSchema(given), { a: "1" }))).toEqual(["a: expected number"]);
+  });
+
+  it("takes an annotation that looks like a schema for none, unless a $ref leads to it", async () => {
+    const a = { type: "number", example: { type: "refund", required: true }, "x-ui": { type: "textarea" } };
+    const given = { properties: { a }, errorMessage: { required: { a: "Say how much." } } };
+    expect(written(await issuesOf(jsonSchema(given), { a: "1" }))).toEqual(["a: expected number"]);
+    const referring = { properties: { a, b: { $ref: "#/properties/a/x-ui" } } };
+    expect(() => jsonSchema(referring)).toThrow("type");
+    const inComponents = {
+      components: { schemas: { n: { type: "number" } } },
+      properties: { a: { $ref: "#/components/schemas/n" } },
+    };
+    expect(written(await issuesOf(jsonSchema(inComponents), { a: "1" }))).toEqual(["a: expected number"]);
+  });
+
+  it("knows the keywords of a member whatever the member is called that it depends on", () => {
+    expect(() => jsonSchema({ dependencies: { default: { minLength: "5" } } })).toThrow("minLength");
+  });
+
   it("reads draft-07's own keywords by its $schema", async () => {
     const draft7 = jsonSchema({
       $schema: "http://json-schema.org/draft-07/schema#",

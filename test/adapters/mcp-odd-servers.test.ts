@@ -179,6 +179,7 @@ describe.each(MCP_CLIENTS)("an odd MCP server, with $name", ({ connect }) => {
       ["a schema that says nothing", definitions.open, { text: "x" }, "untyped"],
       ["a schema without arguments", definitions.closed, { text: "x" }, "not accepted"],
       ["a schema that leads elsewhere", definitions.foreign, { text: "x" }, "leads nowhere"],
+      ["a schema that leads elsewhere, naming the way out", definitions.foreign, { text: "x" }, "`schemas`"],
     ])("denies a tool with %s", async (_what, definition, args, reason) => {
       const server = await serving(definition);
       const denial = await denialIn((await open(server)).callTool({ name: "echo", arguments: args }));

@@ -227,6 +227,7 @@ describe("a model somewhere else in the request", () => {
     const output = [
       { type: "file_search_call", id: "fs", results: [{ attributes: { model: "Golf IV" } }] },
       { type: "image_generation_call", id: "ig", svg_usage: { model: "gpt-4o", total_tokens: 1 } },
+      { type: "local_shell_call", id: "ls", action: { type: "exec", env: { MODEL: "Golf IV" } } },
     ];
     const search = { type: "tool_search", execution: "client", parameters: { properties: { model: {} } } };
     const note = {
@@ -753,6 +754,32 @@ describe("an endpoint that the operator admits", () => {
       await denial(send(path, { deep: [run] }, { endpoints }));
       await denial(send(path, { Assistant_Id: "asst_1" }, { endpoints }));
     }
+  });
+});
+
+describe("an agent that Azure keeps", () => {
+  const agent = { type: "agent_reference", name: "refund-bot", version: "2" };
+  const body = { input: "x", agent };
+
+  it("is denied, because nobody here sees its model, until the operator names it", async () => {
+    for (const request of [
+      body,
+      { ...body, model: "gpt-4o-mini" },
+      { ...mini, input: "x", agent_reference: agent },
+      { ...mini, input: "x", extra_body: { agent } },
+    ]) {
+      expect((await denial(send(responses, request))).reason).toMatch(/option `assistants`/);
+    }
+    const assistants = { "refund-bot": "gpt-4o-mini" };
+    await denial(send(responses, { input: "x", agent: { ...agent, name: "other" } }, { assistants }));
+    await denial(send(responses, { ...body, model: "gpt-4o" }, { assistants }));
+    await denial(send(responses, body, { assistants: { "refund-bot": "gpt-4o" } }));
+    await allowed(send(responses, body, { assistants }));
+  });
+
+  it("may be who has said something before", async () => {
+    const said = { type: "message", role: "assistant", content: [], agent_reference: agent };
+    await allowed(send(responses, { ...mini, input: [said] }));
   });
 });
 

@@ -92,7 +92,7 @@ export class ToolCalls {
     const isTyped = tool?.typing === "typed" || (tool?.typing === "any" && hasNoArguments);
     if (!tool || !isTyped) return this.settings.allowUntyped ? {} : { schema: UNTYPED };
     const { schema } = tool;
-    return { schema: schema instanceof Error ? refusing(schema.message) : schema };
+    return { schema: schema instanceof Error ? refusing(`${schema.message}${OF_YOUR_OWN}`) : schema };
   }
 
   /** Calls that wait for the same list share it. */
@@ -128,6 +128,8 @@ export class ToolCalls {
 const UNTYPED = refusing(
   "have no types from the server; the options `schemas` (types of your own) and `untyped` of the guard admit them",
 );
+
+const OF_YOUR_OWN = "; the option `schemas` of the guard takes types of your own in its place";
 
 const UNLISTED = { code: "unsupported_hop", reason: "The server has no tool of this name." } as const;
 

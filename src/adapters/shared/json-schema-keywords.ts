@@ -83,3 +83,27 @@ export function assertKeywords(schema: object, isDraft4: boolean): void {
     if (issue) throw new Error(`${issue.path.map(String).join(".")}: ${issue.message}`);
   }
 }
+
+/** Keywords whose value is a schema, or a list of them; and those whose value has schemas by name. */
+const SCHEMAS = [
+  ...["not", "if", "then", "else", "allOf", "anyOf", "oneOf", "contains", "propertyNames"],
+  ...["items", "prefixItems", "additionalItems", "unevaluatedItems"],
+  ...["additionalProperties", "unevaluatedProperties"],
+];
+const NAMED_SCHEMAS = [
+  "properties",
+  "patternProperties",
+  "dependentSchemas",
+  "dependencies",
+  "$defs",
+  "definitions",
+];
+
+/** What stands in a schema where its keywords have schemas, whatever it is. */
+export function subschemasOf(schema: object): readonly unknown[] {
+  const members = schema as Readonly<Record<string, unknown>>;
+  return [
+    ...SCHEMAS.flatMap((keyword) => members[keyword]),
+    ...NAMED_SCHEMAS.flatMap((keyword) => Object.values(Object(members[keyword]) as object) as unknown[]),
+  ];
+}

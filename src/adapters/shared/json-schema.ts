@@ -3,7 +3,7 @@ import { ConfigurationError } from "../../core/errors";
 import { canonicalJson } from "../../core/digest";
 import { InvalidJsonError, isJsonObject, snapshot, type JsonObject, type JsonValue } from "../../core/json";
 import type { StandardIssue, StandardSchema } from "../../core/standard-schema";
-import { assertKeywords } from "./json-schema-keywords";
+import { assertKeywords, subschemasOf } from "./json-schema-keywords";
 import { describeExpectation } from "./json-schema-issues";
 
 /** A schema of a quarter of a megabyte describes no tool that a model could call. */
@@ -113,8 +113,7 @@ function compile(given: unknown, option: string): Compiled {
   let lookup: Compiled["lookup"];
   try {
     lookup = dereference(schema);
-    for (const subschema of Object.values(lookup)) {
-      if (typeof subschema !== "object") continue;
+    for (const subschema of reachable(schema, lookup)) {
       assertKeywords(subschema, draft === "4");
       assertUsable(subschema, lookup);
       countVisits(subschema, visits);
@@ -127,6 +126,21 @@ function compile(given: unknown, option: string): Compiled {
 
 function dialect(uri: unknown): string {
   return typeof uri === "string" ? uri.replace(/^https?:\/\//, "").replace(/#$/, "") : "";
+}
+
+/**
+ * Every subschema that a check can come by, each once: one with an anchor or an `$id` has several URIs. An annotation (`example`, `x-ui`) may look
+ * like a schema, and is one only where a `$ref` leads to it.
+ */
+function reachable(root: Schema, lookup: Compiled["lookup"]): ReadonlySet<Schema> {
+  const found = new Set<Schema>([root]);
+  // What is added meanwhile is gone through, too.
+  for (const schema of found) {
+    const { __absolute_ref__: target } = schema;
+    const inner = [...subschemasOf(schema), target === undefined ? undefined : lookup[target]];
+    for (const subschema of inner) if (isJsonObject(subschema)) found.add(subschema);
+  }
+  return found;
 }
 
 /** Finds now what would fail, or be passed over, when arguments are checked. */

@@ -36,8 +36,8 @@ export function mainModel(
 export function storedModel(guard: ModelGuard, { option, id }: StoredObject): string {
   const model = guard[option].get(id);
   if (model !== undefined) return model;
-  const what = option === "prompts" ? "A stored prompt" : "An assistant";
+  const what = option === "prompts" ? "A stored prompt" : "An assistant or a stored agent";
   throw new UnsupportedRequestError(
-    `${what} brings a model and tools that the guard cannot see; the option \`${option}\` admits it by its id.`,
+    `${what} brings a model and tools that the guard cannot see; the option \`${option}\` admits it by its id${option === "prompts" ? "" : " or name"}.`,
   );
 }

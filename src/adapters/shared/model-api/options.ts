@@ -68,7 +68,7 @@ export interface ModelGuardOptions {
    */
   readonly prompts?: Readonly<Record<string, string>>;
   /**
-   * Assistants by id, and the model that each of them runs. Runs of others are denied. The assistant's instructions, its tools and a model that
+   * Assistants by id, agents that Azure keeps (`agent_reference`) by name, and the model that each of them runs. Runs of others are denied. The assistant's instructions, its tools and a model that
    * is changed in it later are not seen, nor what the thread holds already.
    */
   readonly assistants?: Readonly<Record<string, string>>;

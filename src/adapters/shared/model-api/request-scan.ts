@@ -68,7 +68,7 @@ export function scanRequest(body: JsonObject): RequestScan {
   const visitObject = (object: JsonObject, isItem: boolean): void => {
     for (const [key, value] of Object.entries(object)) {
       const name = key.toLowerCase();
-      if ((isItem && name === "input" && isToolUse(object)) || OPAQUE.has(name)) continue;
+      if ((isItem && isOfACall(name, object)) || OPAQUE.has(name)) continue;
       if (namesModel(key)) collectStrings(value, models);
       // In an item of a conversation it is a call that was made.
       if (TOOL_CHOICE.has(name) && !isItem) visitChoice(value);
@@ -79,6 +79,8 @@ export function scanRequest(body: JsonObject): RequestScan {
       } else if (name === "definition" && object.type === "tool_definition") visitTool(value, undefined);
       else {
         visitOption(name, value);
+        // In an item of a conversation it says which agent has made it.
+        if (!isItem && isAgentReference(value)) stored.push({ option: "assistants", id: idOf(value.name) });
         visit(value, CONVERSATIONS.has(name));
       }
     }
@@ -165,9 +167,15 @@ export function scanRequest(body: JsonObject): RequestScan {
   return { models, tools, hosted, hostedServers, chosenTools, stored };
 }
 
-/** The arguments of an earlier tool call, as Anthropic repeats them in the conversation. */
-function isToolUse({ type }: JsonObject): boolean {
-  return typeof type === "string" && type.endsWith("tool_use");
+/** The arguments of an earlier tool call, as Anthropic repeats them in the conversation, and OpenAI those of a shell: its `env` has any names. */
+function isOfACall(name: string, { type }: JsonObject): boolean {
+  if (typeof type !== "string") return false;
+  return name === "input" ? type.endsWith("tool_use") : name === "action" && type.endsWith("_call");
+}
+
+/** Azure runs an agent of its own in the model's place: `{ agent: { type: "agent_reference", name } }`. */
+function isAgentReference(value: JsonValue): value is JsonObject {
+  return isJsonObject(value) && value.type === "agent_reference";
 }
 
 function toolName(entry: JsonObject): string {

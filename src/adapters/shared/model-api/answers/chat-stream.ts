@@ -1,4 +1,5 @@
-import { isJsonObject, type JsonLimits, type JsonObject, type JsonValue } from "../../../../core/json";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../../../core/json";
+import type { StrictJsonOptions } from "../../../../core/strict-json";
 import type { CallChecks } from "./call-checks";
 import { mendedReason, splitMessage } from "./chat";
 import { HeldCalls } from "./chat-held-calls";
@@ -21,7 +22,7 @@ export class ChatStream implements StreamReview {
 
   constructor(
     private readonly checks: CallChecks,
-    private readonly limits: JsonLimits,
+    private readonly reading: StrictJsonOptions,
   ) {}
 
   mayPass(text: string): boolean {
@@ -33,7 +34,7 @@ export class ChatStream implements StreamReview {
       this.writes.pass(raw);
       return;
     }
-    const chunk = readObject(data, this.limits);
+    const chunk = readObject(data, this.reading);
     const { choices, ...rest } = chunk;
     refuseCallsIn(rest);
     if (choices !== undefined && choices !== null && !Array.isArray(choices))
@@ -57,7 +58,7 @@ export class ChatStream implements StreamReview {
     const isEnd = reason !== null && reason !== "";
     const { calls, legacy, rest: said } = splitMessage(delta);
     const hasCalls = calls.length > 0 || legacy !== undefined;
-    if (hasCalls && typeof index !== "number") throw unreadable("has a choice without an index");
+    if (hasCalls && !Number.isSafeInteger(index)) throw unreadable("has a choice without an index");
     const key = Number(index);
     const held = this.#held.get(key) ?? (hasCalls ? new HeldCalls(this.checks) : undefined);
     if (!held || (!hasCalls && !isEnd)) {

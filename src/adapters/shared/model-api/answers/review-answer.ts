@@ -1,4 +1,5 @@
-import type { JsonLimits, JsonObject } from "../../../../core/json";
+import type { JsonObject } from "../../../../core/json";
+import type { StrictJsonOptions } from "../../../../core/strict-json";
 import type { ModelApi } from "../routes";
 import { UnsupportedRequestError } from "../unsupported-request";
 import { answerFormat, type AnswerFormat } from "./answer-format";
@@ -17,11 +18,14 @@ import { readObject, unreadable } from "./unknown-places";
 interface Dialect {
   /** Resolves to the body with its denied calls replaced, or the same object. */
   readonly body: (body: JsonObject, checks: CallChecks) => Promise<JsonObject>;
-  readonly stream: new (checks: CallChecks, limits: JsonLimits) => StreamReview;
+  readonly stream: new (checks: CallChecks, reading: StrictJsonOptions) => StreamReview;
+  /** How its JSON is read. */
+  readonly reading?: StrictJsonOptions;
 }
 
 const DIALECTS: Readonly<Record<Exclude<AnswerFormat, "binary">, Dialect>> = {
-  chat: { body: reviewCompletion, stream: ChatStream },
+  // Arguments are a text of their own here, which is read strictly. Around it providers tell seeds and costs of more digits than a double has.
+  chat: { body: reviewCompletion, stream: ChatStream, reading: { roundedNumbers: true } },
   responses: { body: (body, checks) => new OutputReview(checks).response(body), stream: ResponsesStream },
   messages: { body: reviewMessage, stream: MessagesStream },
 };
@@ -54,11 +58,12 @@ export async function reviewAnswer(
   const { guard, signal } = options;
   const dialect = DIALECTS[format];
   const checks = new CallChecks(options);
+  const reading = { ...guard.limits, ...dialect.reading };
   const contentType = given.get("content-type") ?? "";
 
   if (isEventStream(given)) {
     const stream = reviewedStream(body, {
-      review: new dialect.stream(checks, guard.limits),
+      review: new dialect.stream(checks, reading),
       maxLength: guard.limits.maxLength,
       signal,
       refuse: async (problem) => {
@@ -72,7 +77,7 @@ export async function reviewAnswer(
   try {
     if (!/^application\/(?:[^;\s]+\+)?json\s*(?:;|$)/i.test(contentType))
       throw unreadable("is neither JSON nor a stream of events");
-    const answer = readObject(decodeUtf8(bytes), guard.limits);
+    const answer = readObject(decodeUtf8(bytes), reading);
     const reviewed = await dialect.body(answer, checks);
     return sameWith(response, reviewed === answer ? bytes : JSON.stringify(reviewed));
   } catch (error) {

@@ -1,11 +1,5 @@
-import {
-  InvalidJsonError,
-  isJsonObject,
-  type JsonLimits,
-  type JsonObject,
-  type JsonValue,
-} from "../../../../core/json";
-import { parseStrictJson } from "../../../../core/strict-json";
+import { InvalidJsonError, isJsonObject, type JsonObject, type JsonValue } from "../../../../core/json";
+import { parseStrictJson, type StrictJsonOptions } from "../../../../core/strict-json";
 import { UnsupportedRequestError } from "../unsupported-request";
 
 /** `tool_calls`, `function_call`, `toolUse`, …: how the formats, and those who translate between them, name a call. */
@@ -21,7 +15,7 @@ export function unreadable(problem: string): UnsupportedRequestError {
 }
 
 /** @throws {UnsupportedRequestError} for what is not one JSON object, in one reading. */
-export function readObject(text: string, limits: JsonLimits): JsonObject {
+export function readObject(text: string, limits: StrictJsonOptions): JsonObject {
   try {
     const value = parseStrictJson(text, limits);
     if (isJsonObject(value)) return value;
