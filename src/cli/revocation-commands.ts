@@ -100,6 +100,10 @@ function placeOf({ url, redis, namespace }: Given, command: Command): Place {
   if (redis !== undefined) return { redis, namespace };
   if (url === undefined) command.error("error: say where the guards are told: --url or --redis");
   if (!/^https?:/.test(url) || !URL.canParse(url)) command.error("error: --url: expected an http(s) URL");
+  const { username, password } = new URL(url);
+  // So would the error for an address that cannot be asked.
+  if (username || password)
+    command.error("error: --url: credentials do not belong in it; see HOPGUARD_SECRET");
   const { HOPGUARD_SECRET: secret } = process.env;
   if (!secret) command.error("error: set HOPGUARD_SECRET to the secret of the revocationHandler");
   // The error for a header that cannot be sent would show it.

@@ -12,6 +12,12 @@ export async function fetchDocument(
 ): Promise<JsonValue> {
   const headers = { accept: "application/json, application/jwk-set+json" };
   const response = await fetch(url, { headers, redirect: "manual", signal });
-  if (response.status !== 200) throw new Error(`${url} answered ${response.status}`);
+  if (response.status !== 200) throw new Error(`${withoutQuery(url)} answered ${response.status}`);
   return readStrictJson(response.body);
+}
+
+/** An address as messages say it, which go to the audit trail: some take a key to an API in the query. */
+export function withoutQuery(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`;
 }

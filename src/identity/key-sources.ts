@@ -2,7 +2,7 @@ import type { JSONWebKeySet } from "jose";
 import * as z from "zod";
 import { isJsonObject } from "../core/json";
 import type { JsonValue } from "../index";
-import { fetchDocument } from "./fetch-document";
+import { fetchDocument, withoutQuery } from "./fetch-document";
 import type { KeySource } from "./key-set";
 import { isLoopback, isSecureUrl } from "./secure-url";
 
@@ -28,7 +28,7 @@ export function withoutOddKeys(document: JsonValue): JsonValue {
 /** Keys at an address that the operator has given. */
 export function remoteKeys(url: string, fetch: typeof globalThis.fetch): KeySource {
   return {
-    name: url,
+    name: withoutQuery(url),
     load: async (signal) => ({ jwks: parseJwks(await fetchDocument(url, fetch, signal)) }),
   };
 }

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { isJsonObject } from "../core/json";
 import { parseStrictJson } from "../core/strict-json";
 import type { JsonValue } from "../index";
-import { fetchDocument } from "./fetch-document";
+import { fetchDocument, withoutQuery } from "./fetch-document";
 import type { KeySource, LoadedKeys } from "./key-set";
 import { jwksSchema, withoutOddKeys } from "./key-sources";
 import { filesFor } from "./node-files";
@@ -43,7 +43,7 @@ function loaded(document: JsonValue): Required<LoadedKeys> {
 
 /** A bundle at an endpoint with web PKI. */
 export function bundleAt(url: string, fetch: typeof globalThis.fetch): KeySource {
-  return { name: url, load: async (signal) => loaded(await fetchDocument(url, fetch, signal)) };
+  return { name: withoutQuery(url), load: async (signal) => loaded(await fetchDocument(url, fetch, signal)) };
 }
 
 /**

@@ -42,15 +42,10 @@ export const parseCerbosOptions = (options: unknown): ParsedCerbosOptions =>
 
 /** @throws {ConfigurationError} for what is not the base URL of a PDP's HTTP listener. */
 export function parsePdpUrl(url: string | URL): URL {
-  let parsed: URL;
-  try {
-    parsed = new URL(url);
-  } catch (error) {
-    throw new ConfigurationError(
-      `cerbos.url: ${JSON.stringify(url)} is not a URL such as http://localhost:3592`,
-      { cause: error },
-    );
-  }
+  // Neither the text nor the runtime's error, which holds it: there may be a password in it.
+  if (!URL.canParse(String(url)))
+    throw new ConfigurationError("cerbos.url: expected a URL such as http://localhost:3592");
+  const parsed = new URL(url);
   if (parsed.protocol !== "http:" && parsed.protocol !== "https:") {
     throw new ConfigurationError(
       `cerbos.url: expected http: or https:, the PDP's HTTP listener, and not ${parsed.protocol}`,

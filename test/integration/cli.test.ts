@@ -268,6 +268,13 @@ describe("npx hopguard, used wrongly", () => {
     expect([code, stderr]).toEqual([2, "error: HOPGUARD_SECRET: expected ASCII without spaces\n"]);
   });
 
+  it("does not show a password in an address that cannot be asked", async () => {
+    const given = { HOPGUARD_URL: "http://ada:correct-horse@localhost:1/", HOPGUARD_SECRET: SECRET };
+    const { code, stdout, stderr } = await hopguard(["revoke", "--task", "T-1"], given);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toBe("error: --url: credentials do not belong in it; see HOPGUARD_SECRET\n");
+  });
+
   it("helps where it is asked", async () => {
     const help = await hopguard(["--help"]);
     expect(help).toMatchObject({ code: 0, stderr: "" });

@@ -176,6 +176,18 @@ describe("an OpenID provider", () => {
     expect(await check(await guard.session({ token, agent: { id: "bot" } }))).toBe("allow");
   });
 
+  it("is not quoted with what its address holds in the query, which may be the key to an API", async () => {
+    const jwks = `${openid.issuer}/jwks?key=correct-horse`;
+    openid.isDown = true;
+    const token = await openid.jwt("u-1", { audience: AUDIENCE });
+    const guard = createGuard({ pdp, audit, identity: jwt(options({ jwks })) });
+    await expect(guard.session({ token, agent: { id: "bot" } })).rejects.toMatchObject({
+      denial: { code: "unauthenticated" },
+    });
+    expect(audit.records[0]?.detail).toContain(`the keys of ${openid.issuer}/jwks cannot be had`);
+    expect(JSON.stringify(audit.records)).not.toContain("correct-horse");
+  });
+
   it("by another name is another issuer", async () => {
     const issuer = openid.issuer.replace("127.0.0.1", "localhost");
     const token = await signer.sign({ ...goodClaims(), iss: issuer });
@@ -337,6 +349,11 @@ describe("keys at an address", () => {
 });
 
 describe("options of jwt", () => {
+  it("take no password in an address, which the error of a request would show", () => {
+    const jwks = "https://ada:correct-horse@idp.example/jwks";
+    expect(() => jwt({ issuer: ISSUER, audience: AUDIENCE, jwks })).toThrow(/without credentials$/);
+  });
+
   const identity = async (options: Partial<JwtOptions>) =>
     jwt({ issuer: ISSUER, audience: AUDIENCE, jwks: await signer.jwks(), ...options });
   const subjectOf = async (options: Partial<JwtOptions>, claims: object, header = {}) =>

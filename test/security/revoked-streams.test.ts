@@ -341,6 +341,19 @@ describe("a call whose authority is withdrawn", () => {
       },
     ],
     [
+      "before the provider has listed its models",
+      () => undefined,
+      (session) => {
+        answer = () => new Promise<never>(() => undefined) as never;
+        return openaiOf(session).models.list();
+      },
+    ],
+    [
+      "while its list of models arrives",
+      () => ({ status: 200, headers: json, body: dripping() }),
+      (session) => openaiOf(session).models.list(),
+    ],
+    [
       "while its JSON arrives",
       () => ({ status: 200, headers: json, body: dripping() }),
       (session) => openaiOf(session).chat.completions.create(plainChat),

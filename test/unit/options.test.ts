@@ -1,6 +1,7 @@
 import { ConfigurationError, createGuard, memoryState, type GuardOptions } from "hopguard";
 import { jsonLinesFile } from "hopguard/audit";
 import { cerbos } from "hopguard/cerbos";
+import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
 import { scriptedPdp } from "../support/scripted-pdp";
 
@@ -172,6 +173,14 @@ describe("cerbos refuses a wrong option by its name", () => {
     ["cerbos", "http://localhost:3592", null],
   ])("%s: %j %j", async (name, target, options) => {
     expect(await complaint(() => cerbos(target as string, options as object))).toContain(name);
+  });
+
+  it("and says nothing of a password in an address that is none", async () => {
+    const error: unknown = await new Promise(() => cerbos("http://ada:correct-horse@no such")).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(inspect(error)).toContain("cerbos.url");
+    expect(inspect(error)).not.toContain("correct-horse");
   });
 
   it("and takes a PDP under a path, by IPv6 or as a URL object", () => {

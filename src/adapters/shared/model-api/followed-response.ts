@@ -19,7 +19,7 @@ export class CallUnderWay {
   #letGo: (() => void) | undefined;
 
   constructor(
-    private readonly allowed: JointAllow,
+    private readonly allowed: Pick<JointAllow, "settle" | "watch">,
     callers: AbortSignal | undefined,
   ) {
     const controller = new AbortController();

@@ -76,7 +76,7 @@ export function guardedCall({
     let call: SendableCall;
     let routed: ResolvedRequest;
     let allowed: AllowedRequest | undefined;
-    let underWay: CallUnderWay | undefined;
+    let underWay: CallUnderWay;
     try {
       outgoing = read();
       routed = resolveRoute(context, baseURL, outgoing);
@@ -84,12 +84,12 @@ export function guardedCall({
       const body = await readBody(outgoing, routed.route, guard.limits);
       if (routed.route.kind === "catalogue") await proveAlive(outgoing);
       else allowed = await authorizeCall(routed, body, outgoing);
-      underWay = allowed && new CallUnderWay(allowed.decision, outgoing.signal);
+      underWay = new CallUnderWay(allowed?.decision ?? listing(session), outgoing.signal);
       call = {
         outgoing,
         body: allowed?.body ?? body,
         assertion: allowed?.assertion,
-        signal: underWay?.signal ?? outgoing.signal,
+        signal: underWay.signal,
         decision: allowed?.decision,
       };
     } catch (error) {
@@ -98,14 +98,12 @@ export function guardedCall({
     let response: Response;
     try {
       response = await send(call);
-      if (allowed && underWay) {
-        await rememberCreated(context, routed, allowed, response);
-        response = underWay.follow(outgoing.method === "HEAD" ? headOf(response) : response);
-      }
+      if (allowed) await rememberCreated(context, routed, allowed, response);
+      response = underWay.follow(outgoing.method === "HEAD" ? headOf(response) : response);
     } catch (error) {
-      underWay?.failed();
+      underWay.failed();
       // Authority was withdrawn before the provider had answered.
-      if (underWay?.denial) return deny(denialError(underWay.denial), outgoing);
+      if (underWay.denial) return deny(denialError(underWay.denial), outgoing);
       throw error;
     }
     if (allowed)
@@ -247,6 +245,12 @@ export function guardedCall({
     return decision.denial;
   }
 }
+
+/** A list is decided when it is there. Until then it ends with the authority of whoever asks for it; no policy speaks of all models at once. */
+const listing = (session: Session): Pick<JointAllow, "settle" | "watch"> => ({
+  settle: () => undefined,
+  watch: (end) => session.watch([], end),
+});
 
 /** Of a model that is only shown, and of tokens that are only counted. */
 const RUN_NOTHING: ReadonlySet<string> = new Set(["list", "count_tokens"]);
