@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ConfigurationError, findDenial, type Session } from "hopguard";
 import { guardFetch, type Fetch, type GuardFetchOptions } from "hopguard/fetch";
@@ -34,6 +35,21 @@ describe("guardFetch", () => {
     expect(response.status).toBe(200);
     expect(await response.json()).toMatchObject({ model: "gpt-4o-mini" });
     expect(desk.provider.requests[0]?.body).toEqual(mini);
+  });
+
+  it("lets go of the signals once an answer was read, so that Node does not keep every call that there was", async () => {
+    const given = new AbortController().signal;
+    const sent: AbortSignal[] = [];
+    const fetch = guarded({
+      fetch: (_, init) => {
+        if (init?.signal) sent.push(init.signal);
+        return Promise.resolve(Response.json({ model: mini.model, choices: [] }));
+      },
+    });
+    for (let turn = 0; turn < 12; turn++)
+      await (await fetch(chat(), { ...post(mini), signal: given })).text();
+    expect(sent).toHaveLength(12);
+    expect([given, ...sent].flatMap((signal) => getEventListeners(signal, "abort"))).toEqual([]);
   });
 
   it("answers a denial in OpenAI's shape of an error, and sends nothing", async () => {

@@ -285,6 +285,24 @@ describe("a PDP that does not answer denies with pdp_unavailable, in time", () =
     expect(outcome(await session.check(refund))).toBe("pdp_unavailable");
     expect(performance.now() - started).toBeLessThan(TIMEOUT_MS + LENIENCY_MS);
   });
+
+  it("that takes more than half of the deadline is late for the first check alone, whose canary took the rest", async () => {
+    const late =
+      (effect: string): Misbehaviour =>
+      (response, request) => {
+        setTimeout(() => reply(response, answerTo(request, effect)), TIMEOUT_MS * 0.7);
+      };
+    const pdp = await serve(late("EFFECT_ALLOW"), late("EFFECT_DENY"));
+    const session = await sessionOf(connect(pdp.url));
+    expect(outcome(await session.check(refund))).toBe("pdp_unavailable");
+    expect(outcome(await session.check(refund))).toBe("allowed");
+    expect(pdp.canaries).toHaveLength(1);
+    // A check that had its whole time is another matter.
+    pdp.behave(() => undefined);
+    expect(outcome(await session.check(refund))).toBe("pdp_unavailable");
+    expect(outcome(await session.check(refund))).toBe("pdp_unavailable");
+    expect(pdp.canaries).toHaveLength(2);
+  });
 });
 
 describe("the canary", () => {
