@@ -1,5 +1,6 @@
 import { EventEmitter, once } from "node:events";
 import { createServer } from "node:http";
+import { connect } from "node:net";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
@@ -548,6 +549,40 @@ describe("a caller who has gone before the guard is asked", () => {
       expect(ran).toEqual([]);
     },
   );
+});
+
+describe("a caller who has gone while the answer waits behind another of the connection", () => {
+  it.each([
+    ["authorize", "GET /tickets", ""],
+    ["guardRequests", `POST ${CHAT}`, JSON.stringify(hello)],
+  ])("is watched over by nobody, and the handler is told: %s", async (_, line, body) => {
+    const rechecked = desk.guardWith({ recheckEveryMs: 50 });
+    let signal: AbortSignal | undefined;
+    const door = await serving((app) => {
+      app.get("/silent", () => undefined);
+      const hop = { kind: "ticket", id: "T-1", action: "read", attr: { team: "support" } };
+      app.use(
+        "/tickets",
+        authorize(rechecked, () => hop, { identify }),
+      );
+      app.use("/v1", guardRequests(rechecked, { api: "openai", identify }));
+      app.use((req, res) => {
+        signal = req.hopguard?.request.signal;
+        res.type("text/event-stream").write("data: {}\n\n");
+      });
+    });
+    const socket = connect(door.port, "127.0.0.1");
+    const head = `${line} HTTP/1.1\r\nHost: x\r\nX-User: ada\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
+    socket.write(`GET /silent HTTP/1.1\r\nHost: x\r\n\r\n${head}\r\n\r\n${body}`);
+    const rechecks = () => desk.records.filter(({ flags }) => flags.includes("recheck")).length;
+    await expect.poll(rechecks).toBeGreaterThan(1);
+    socket.destroy();
+    await expect.poll(() => signal?.aborted).toBe(true);
+    await sleep(100);
+    const before = rechecks();
+    await sleep(300);
+    expect(rechecks()).toBe(before);
+  });
 });
 
 describe("authorize of hopguard/express", () => {

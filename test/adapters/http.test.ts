@@ -1,6 +1,6 @@
 import Anthropic, { PermissionDeniedError as AnthropicDenied } from "@anthropic-ai/sdk";
 import { ConfigurationError, findDenial, type Guard } from "hopguard";
-import { authorize } from "hopguard/http";
+import { authorize, guardRequests } from "hopguard/http";
 import { jwt } from "hopguard/identity";
 import OpenAI, { AuthenticationError, PermissionDeniedError } from "openai";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -146,6 +146,45 @@ describe.each(doorLines)("$line", ({ open }) => {
     await client.batches.create(run);
   });
 
+  it("lets nobody go on with what another has said, by whatever the provider keeps it under", async () => {
+    const client = await openai("u-1");
+    const turn = { model: "gpt-4o-mini", input: "Hello" };
+    const { id } = await client.responses.create(turn);
+    const stream = await client.responses.create({ ...turn, stream: true });
+    const events = [];
+    for await (const event of stream) events.push(event);
+    const streamed = events.flatMap((event) => (event.type === "response.created" ? event.response.id : []));
+    expect(streamed).toHaveLength(1);
+    const { id: unkept } = await client.responses.create({ ...turn, store: false });
+    const other = openaiAt(door.url, await signer.sign(claims("u-2")));
+    const handled = door.handled.length;
+    for (const by of [{ previous_response_id: id }, { previous_response_id: streamed[0] ?? "" }]) {
+      for (const denied of [
+        other.responses.create({ ...turn, ...by }),
+        other.responses.create({ ...turn, ...by, stream: true }),
+        other.responses.inputTokens.count({ ...turn, ...by }),
+        client.responses.create({ ...turn, ...by, conversation: "conv_1" }),
+      ])
+        expect(await denialOf(denied)).toMatchObject({ code: "unsupported_hop" });
+      const line = { custom_id: "r-1", method: "POST", url: "/v1/responses", body: { ...turn, ...by } };
+      const file = new File([JSON.stringify(line)], "lines.jsonl");
+      expect(await denialOf(other.files.create({ file, purpose: "batch" }))).toMatchObject({
+        code: "unsupported_hop",
+      });
+    }
+    for (const by of [{ conversation: { id: "conv_1" } }, { previous_response_id: unkept }])
+      expect(await denialOf(client.responses.create({ ...turn, ...by }))).toMatchObject({
+        code: "unsupported_hop",
+      });
+    expect(door.handled).toHaveLength(handled);
+    const next = await client.responses.create({ ...turn, previous_response_id: id, conversation: null });
+    await client.responses.create({ ...turn, previous_response_id: next.id, stream: true });
+    await client.responses.create({ ...turn, previous_response_id: streamed[0] ?? "" });
+    const admitting = await openai("u-2", { conversations: "any" });
+    await admitting.responses.create({ ...turn, previous_response_id: id });
+    await admitting.responses.create({ ...turn, conversation: "conv_1" });
+  });
+
   it("lists the models that this user may see", async () => {
     const client = await openai();
     const models = [];
@@ -209,6 +248,38 @@ describe.each(doorLines)("$line", ({ open }) => {
     expect(names.filter((name) => name === "allow u-a")).toHaveLength(50);
     expect(names.filter((name) => name === "deny u-b")).toHaveLength(50);
     expect(desk.provider.requests).toHaveLength(50);
+  });
+});
+
+describe("guardRequests of hopguard/http", () => {
+  it.each([
+    ["text/event-stream", { stream: true, background: true }],
+    ["application/json", { background: true }],
+    ["application/json", {}],
+  ])("waits for no word of a silent answer in %s when authority is withdrawn", async (type, more) => {
+    const id = `silent-${JSON.stringify(more)}`;
+    const identify = () => ({ principal: { id, roles: ["analyst"] }, agent: { id: "chat-app" } });
+    const guarded = guardRequests(guard, { api: "openai", identify });
+    const request = new Request("http://localhost/v1/responses", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ model: "gpt-4o-mini", input: "Hello", ...more }),
+    });
+    let isHandled = false;
+    let isGivenUp = false;
+    const silence = new ReadableStream({
+      cancel: () => {
+        isGivenUp = true;
+      },
+    });
+    const reading = guarded(request, () => {
+      isHandled = true;
+      return new Response(silence, { headers: { "content-type": type } });
+    }).then((response) => response.text());
+    await expect.poll(() => isHandled).toBe(true);
+    await guard.revoke({ principal: id });
+    expect(findDenial(await rejection(reading))).toMatchObject({ code: "revoked" });
+    await expect.poll(() => isGivenUp).toBe(true);
   });
 });
 

@@ -29,10 +29,13 @@ export function authorize<Req extends ExpressRequest = ExpressRequest>(
       }
       const { session, decision } = authorized;
       const stop = decision.watch(() => res.destroy());
-      res.once("close", () => {
+      const over = (): void => {
         stop();
         decision.settle(!res.writableFinished ? "unknown" : res.statusCode < 400 ? "done" : "failed");
-      });
+      };
+      res.once("close", over);
+      if (signal.aborted) over();
+      else signal.addEventListener("abort", over, { once: true });
       const checked = { url: urlOf(req), method: req.method ?? "", headers, body: { kind: "none" } as const };
       tell(req, { ...checked, signal }, { session, decision });
     } catch (error) {

@@ -1,5 +1,7 @@
 import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { ASSERTION_HEADER } from "../../core/assertion-places";
+import { onAbort } from "../../core/on-abort";
 import { toRequest, type CheckedRequest, type FrontDoor } from "../http/front-door";
 import { DECISION_HEADER } from "../shared/model-api/denial-response";
 import type { RequestContext } from "../http/request-guard";
@@ -49,10 +51,33 @@ export function goneSignal(res: ServerResponse): AbortSignal {
   const closed = (): void => {
     if (!res.writableFinished) gone.abort();
   };
+  const connection = closeOf(res.req.socket);
   // What runs before the guard may take its time, and nobody is told twice that the connection has closed.
-  if (res.destroyed) closed();
-  else res.once("close", closed);
+  if (res.destroyed || connection?.aborted) {
+    closed();
+    return gone.signal;
+  }
+  // A response that waits behind another one of its connection is not told when that closes.
+  const letGo = onAbort(connection, closed);
+  res.once("close", () => {
+    letGo();
+    closed();
+  });
   return gone.signal;
+}
+
+const connections = new WeakMap<Socket, AbortSignal>();
+
+/** Aborted when a connection closes, with one listener for however many requests. `undefined` for what stands for a connection where there is none. */
+function closeOf(socket: Partial<Socket> | undefined): AbortSignal | undefined {
+  if (typeof socket?.once !== "function") return undefined;
+  const known = connections.get(socket as Socket);
+  if (known) return known;
+  const closed = new AbortController();
+  if (socket.destroyed) closed.abort();
+  else socket.once("close", () => closed.abort());
+  connections.set(socket as Socket, closed.signal);
+  return closed.signal;
 }
 
 /** Lets the handler see what was checked. */

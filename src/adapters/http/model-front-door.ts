@@ -29,6 +29,11 @@ export interface GuardRequestsOptions<Source> extends ModelGuardOptions, CallerO
    * because the request's own host is only the caller's word.
    */
   readonly baseURL?: string;
+  /**
+   * Whose conversations a request may go on with that the provider keeps (`previous_response_id`, `conversation`). Default `"own"`: the last hundred responses
+   * that this process has handed to the same principal. `"any"` leaves it to the policy (`R.attr.request.continues`) and the provider, where every caller has a project of its own there.
+   */
+  readonly conversations?: "own" | "any";
   /** The largest request body. Default 33,554,432 bytes, of a form and the files in it, too, and 100 levels. */
   readonly limits?: { readonly maxDepth?: number; readonly maxLength?: number };
 }
@@ -43,6 +48,7 @@ const shape = z.object({
     .regex(/^(?:\/[^/?#%\s]+)*\/?$/, "expected a path, as in /api/openai")
     .optional(),
   baseURL: z.string().min(1).optional(),
+  conversations: z.enum(["own", "any"]).default("own"),
 });
 
 /**
@@ -55,8 +61,8 @@ export function modelFrontDoor<Source>(
   guard: Guard,
   given: GuardRequestsOptions<Source>,
 ): FrontDoor<Source> {
-  const { api, basePath, baseURL, agent, identify, ...rest } = { ...given };
-  parseOptions(shape, caller, { api, basePath, baseURL });
+  const { agent, identify, api, basePath, baseURL, conversations: whose, ...rest } = { ...given };
+  const { conversations } = parseOptions(shape, caller, { api, basePath, baseURL, conversations: whose });
   const who = { ...(agent !== undefined && { agent }), ...(identify !== undefined && { identify }) };
   const open = sessionOpener(caller, guard, who);
   const modelGuard = parseModelGuardOptions(caller, api, rest);
@@ -80,6 +86,7 @@ export function modelFrontDoor<Source>(
       baseURL: new URL(`${incoming.url.origin}${base}`),
       endpoint: baseURL ?? basePath ?? "",
       created: created.of(session),
+      conversations,
       send: ({ outgoing, body, assertion, signal = incoming.signal, decision }) => {
         const { url, method } = outgoing;
         const headers = sendableHeaders(outgoing.headers, body, assertion);

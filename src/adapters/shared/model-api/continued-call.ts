@@ -25,6 +25,23 @@ export function continuedCall(
   );
 }
 
+/**
+ * Where callers share the provider's key, an id says nothing of whose conversation it names, and what was said in it would be told to whoever goes on with it.
+ *
+ * @throws {UnsupportedRequestError} for a conversation that nobody has begun here.
+ */
+export function assertOwnConversation(
+  { created, endpoint, conversations }: CallContext,
+  { previous_response_id: id = null, conversation = null }: JsonObject,
+): void {
+  if (conversations === "any" || (id === null && conversation === null)) return;
+  const isOwn = typeof id === "string" && created.find(["turn"], endpoint, id) !== undefined;
+  if (isOwn && conversation === null) return;
+  throw new UnsupportedRequestError(
+    'The request continues a conversation that this caller is not known to have begun here. Send the whole conversation; the option `conversations: "any"` admits it.',
+  );
+}
+
 /** What the earlier call has declared, and the request that goes on with it does not: its tools run on the model of now. */
 export function carriedHops({ model: before, action, hops }: ModelCall, model: string): readonly Hop[] {
   const isCallItself = (hop: Hop): boolean =>

@@ -1,7 +1,7 @@
 import type { ModelCall } from "./model-call";
 
 /** What a provider keeps under an id, and what can be done with it later. */
-export type ResourceKind = "batch_file" | "batch" | "batch_output" | "response" | "thread";
+export type ResourceKind = "batch_file" | "batch" | "batch_output" | "response" | "turn" | "thread";
 
 /** How much is remembered of each kind. Forgetting is safe: what is not known here is denied. */
 export interface RememberedAtMost {

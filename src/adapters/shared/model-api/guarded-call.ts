@@ -31,6 +31,8 @@ export interface GuardedCallOptions {
   readonly endpoint?: string;
   /** What has been created at the provider before. */
   readonly created: CreatedResources;
+  /** Default: any, because one client is one caller. */
+  readonly conversations?: CallContext["conversations"];
   readonly send: (call: SendableCall) => Promise<Response>;
   /** The response that a denial is. @param cause what was thrown, where nothing could be decided. */
   readonly deny: (denial: Denial, cause: unknown) => Response;
@@ -66,10 +68,14 @@ export function guardedCall({
   baseURL,
   endpoint = baseURL.href.replace(/\/$/, ""),
   created,
+  conversations = "any",
   send,
   deny: denialOf,
 }: GuardedCallOptions): (read: () => OutgoingRequest) => Promise<Response> {
-  const context: CallContext = { guard, created, endpoint, countsUsage: session.countsUsage };
+  const context: CallContext = {
+    ...{ guard, created, endpoint, conversations },
+    countsUsage: session.countsUsage,
+  };
 
   return async (read) => {
     let outgoing: OutgoingRequest | undefined;
@@ -98,7 +104,7 @@ export function guardedCall({
     let response: Response;
     try {
       response = await send(call);
-      if (allowed) await rememberCreated(context, routed, allowed, response);
+      if (allowed) await rememberCreated(context, routed, allowed, response, underWay.signal);
       response = underWay.follow(outgoing.method === "HEAD" ? headOf(response) : response);
     } catch (error) {
       underWay.failed();

@@ -1,5 +1,5 @@
 import type { Hop } from "../../../core/hop";
-import { continuedCall, carriedHops } from "./continued-call";
+import { assertOwnConversation, continuedCall, carriedHops } from "./continued-call";
 import type { CreatedResources } from "./created-resources";
 import { mainModel } from "./main-model";
 import { modelHops } from "./model-hops";
@@ -17,6 +17,8 @@ export interface CallContext {
   readonly endpoint: string;
   /** Whether policies want to know how much a request may use up. */
   readonly countsUsage: boolean;
+  /** Whose conversations a request may go on with: those that were begun here, or whatever the provider keeps under an id. */
+  readonly conversations: "own" | "any";
 }
 
 /** A request to a model, and every hop that it is. */
@@ -64,6 +66,7 @@ export function readModelCall(
     ...{ body: value, scan, limits },
     ...(context.countsUsage && { length: body.text.length }),
   });
+  assertOwnConversation(context, value);
   const before = continuedCall(context, value);
   if (!before) return { model, action, declared: scan, hops };
   const tools = [...scan.tools, ...(before.declared?.tools ?? [])];

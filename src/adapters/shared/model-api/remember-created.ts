@@ -15,18 +15,25 @@ const MAX_FIRST_EVENT = 4 * 1024 * 1024;
  * named is denied later.
  */
 export async function rememberCreated(
-  { guard, created, endpoint }: CallContext,
+  { guard, created, endpoint, conversations }: CallContext,
   { route: { creates }, origin }: ResolvedRequest,
   { call, body }: ReadRequest,
   response: Response,
+  signal: AbortSignal,
 ): Promise<void> {
-  if (creates === undefined || !response.ok || !isKept(creates, body)) return;
-  const answer = await readAnswer(response.clone()).catch(() => undefined);
+  if (creates === undefined || !response.ok) return;
+  const isAskedFor = isKept(creates, body);
+  const isTurn = creates === "response" && conversations === "own" && isStored(body);
+  if (!isAskedFor && !isTurn) return;
+  const answer = await readAnswer(copyUntil(signal, response)).catch(() => undefined);
   const kept = origin ?? slim(call, guard.answers === "check" && creates !== "batch");
   const remember = (kind: ResourceKind, id: JsonValue | undefined): void => {
     if (typeof id === "string" && id !== "") created.remember(kind, endpoint, id, kept);
   };
-  remember(creates, answer?.id);
+  if (isAskedFor) remember(creates, answer?.id);
+  // That it was begun here is all that matters of it: each turn declares its own tools.
+  if (isTurn && typeof answer?.id === "string")
+    created.remember("turn", endpoint, answer.id, { ...call, declared: undefined, hops: [] });
   if (creates !== "batch") return;
   remember("batch_output", answer?.output_file_id);
   remember("batch_output", answer?.error_file_id);
@@ -38,6 +45,11 @@ function isKept(creates: ResourceKind, body: CheckedBody): boolean {
   if (creates === "response") return value.background === true;
   if (creates === "thread") return isJsonObject(value.thread);
   return true;
+}
+
+/** Of responses, whatever is not said to be forgotten. */
+function isStored(body: CheckedBody): boolean {
+  return body.kind === "json" && body.value.store !== false;
 }
 
 /** Without what nobody needs again. The schemas of its tools are needed where the answer comes later, and its tool calls are checked then. */
@@ -58,6 +70,12 @@ function whereabouts({ server_label, server_url, connector_id }: JsonObject): Js
     ...(server_url !== undefined && { server_url }),
     ...(connector_id !== undefined && { connector_id }),
   };
+}
+
+/** Whoever answers may fall silent, and need not look at the signal. */
+function copyUntil(signal: AbortSignal, response: Response): Response {
+  const { body, headers } = response.clone();
+  return new Response(body?.pipeThrough(new TransformStream(), { signal }), { headers });
 }
 
 async function readAnswer(response: Response): Promise<JsonObject | undefined> {
