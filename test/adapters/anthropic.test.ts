@@ -114,13 +114,13 @@ describe.each(anthropicLines)("guardAnthropic with $line", ({ Anthropic: SDK, ha
     it("to an endpoint that the guard does not know is denied, and told which option admits it", async () => {
       const client = guarded();
       for (const call of [
-        client.messages.batches.retrieve("batch_1"),
-        client.beta.files.list(),
-        client.get("/v1/organizations"),
-        client.post("/v1/messages/", { body: haiku }),
-        client.delete("/v1/models/claude-haiku-5-5"),
+        () => client.messages.batches.retrieve("batch_1"),
+        () => client.beta.files.list(),
+        () => client.get("/v1/organizations"),
+        () => client.post("/v1/messages/", { body: haiku }),
+        () => client.delete("/v1/models/claude-haiku-5-5"),
       ]) {
-        expect((await denialOf(call)).reason).toMatch(/option `endpoints`/);
+        expect((await denialOf(call())).reason).toMatch(/option `endpoints`/);
       }
       nothingSent();
       const endpoints = { "GET /messages/batches/*": { model: "files", action: "files" } };

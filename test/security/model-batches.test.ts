@@ -270,18 +270,18 @@ describe.each(openaiLines)("a batch by file with $line", ({ OpenAI: SDK }) => {
     desk.reset();
     const other = guarded({}, await desk.session("analyst", { id: "bob" }));
     for (const call of [
-      other.batches.retrieve(batch),
-      other.batches.cancel(batch),
-      other.batches.list(),
-      other.files.retrieve(id),
-      other.files.content(output),
-      other.files.delete(output),
-      other.files.list(),
-      client.batches.retrieve(id),
-      client.files.content(batch),
-      client.batches.create(run(output)),
+      () => other.batches.retrieve(batch),
+      () => other.batches.cancel(batch),
+      () => other.batches.list(),
+      () => other.files.retrieve(id),
+      () => other.files.content(output),
+      () => other.files.delete(output),
+      () => other.files.list(),
+      () => client.batches.retrieve(id),
+      () => client.files.content(batch),
+      () => client.batches.create(run(output)),
     ]) {
-      await denied(call);
+      await denied(call());
     }
     nothingSent();
   });

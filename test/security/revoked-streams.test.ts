@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import Anthropic from "@anthropic-ai/sdk";
 import { createMcpHandler, McpServer as McpServer2 } from "@modelcontextprotocol/server";
 import { McpServer as McpServer1 } from "@modelcontextprotocol/sdk/server/mcp.js";
-import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
+import { ElicitRequestSchema, EmptyResultSchema } from "@modelcontextprotocol/sdk/types.js";
 import {
   AuthorizationDeniedError,
   createGuard,
@@ -506,10 +506,12 @@ describe("a server's question under way", () => {
       const server = await startMcpServer(
         sessionEndpoint(() => {
           const asking = new McpServer1({ name: "lab", version: "1.0.0" });
-          asking.registerTool("ask", {}, async () => {
+          asking.registerTool("ask", {}, async ({ requestId, sendRequest }) => {
             // Clients of SDK 1 cannot be told to stop with a request whose id is 0.
-            await asking.server.ping();
-            const question = asking.server.elicitInput({ message: "Who?", requestedSchema: form });
+            await sendRequest({ method: "ping" }, EmptyResultSchema);
+            // On the stream of the call: the one of the session a client may not have opened yet.
+            const here = { relatedRequestId: requestId };
+            const question = asking.server.elicitInput({ message: "Who?", requestedSchema: form }, here);
             heard.push(await question.catch((error: unknown) => (error as Error).message));
             return { content: [] };
           });

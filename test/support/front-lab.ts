@@ -48,14 +48,17 @@ export function lab1(runs: Runs): McpServer1 {
   server.registerTool(
     "ask",
     { inputSchema: { sampled: z.boolean().default(false) } },
-    async ({ sampled }) => {
+    async ({ sampled }, { requestId }) => {
       runs.push(["ask"]);
+      // On the stream of the call: the one that belongs to no request a client may not have opened yet, and what is sent there is lost.
+      const here = { relatedRequestId: requestId };
       if (sampled) {
         const messages = [{ role: "user" as const, content: { type: "text" as const, text: "Hello?" } }];
-        const { content } = await server.server.createMessage({ messages, maxTokens: 10 });
+        const { content } = await server.server.createMessage({ messages, maxTokens: 10 }, here);
         return text(JSON.stringify(content));
       }
-      const { action } = await server.server.elicitInput({ message: "Who?", requestedSchema: FORM });
+      const form = { message: "Who?", requestedSchema: FORM };
+      const { action } = await server.server.elicitInput(form, here);
       return text(action);
     },
   );
