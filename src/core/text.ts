@@ -13,3 +13,13 @@ export function cleanText(text: string, maxLength: number = MAX_REASON_LENGTH): 
   if (clean.length <= maxLength) return clean;
   return `${clean.slice(0, maxLength - 1).toWellFormed()}…`;
 }
+
+/** Whether what is percent-encoded in a text is UTF-8. */
+export function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,3 +1,5 @@
+import { isDecodable } from "../../core/text";
+
 /**
  * Whether a URI means the same to a policy, which compares its text, and to a server, which parses it: SDK 1's server reads
  * `doc://public/../private/1` as `doc://private/1`, and a policy that allows what starts with `doc://public/` does not. What a parser would
@@ -17,13 +19,4 @@ function hasDotSegments(path: string, round = 0): boolean {
   if (path.split(/[/\\]/).some((segment) => segment === "." || segment === "..")) return true;
   const decoded = path.replaceAll(/%[0-7][0-9a-f]/gi, decodeURIComponent);
   return decoded !== path && (round === MAX_ROUNDS || hasDotSegments(decoded, round + 1));
-}
-
-function isDecodable(path: string): boolean {
-  try {
-    decodeURIComponent(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { objectWith } from "../../core/option-types";
 import { parseOptions } from "../../core/options";
 import type { StateStore } from "../../core/ports";
+import { isDecodable } from "../../core/text";
 import { givenClient, type Inspection, type RedisClient } from "./client";
 import { connection } from "./connection";
 import { refuseEviction } from "./eviction";
@@ -52,15 +53,6 @@ function isReadable(url: string): boolean {
   if (!URL.canParse(url)) return false;
   const { pathname, username, password } = new URL(url);
   return /^\/?\d*$/.test(pathname) && isDecodable(username) && isDecodable(password);
-}
-
-function isDecodable(text: string): boolean {
-  try {
-    decodeURIComponent(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 const schema = z
