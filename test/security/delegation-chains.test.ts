@@ -26,6 +26,7 @@ import { permits, staysWithin } from "../support/grants";
 import { startPdpWith } from "../support/policies";
 
 const RUNS = Number(process.env.HOPGUARD_CHAIN_RUNS ?? 120);
+const MAX_ROUNDS = 8;
 
 let local: LocalPdp;
 let pdp: CerbosPdp;
@@ -225,13 +226,18 @@ async function tried(plan: ChainPlan, chain: Chain, hop: GrantedHop, audit: Audi
   }
 }
 
+const missing = (): readonly string[] => CLASSES.filter((what) => !seen.has(what));
+
 describe("what the last agent of a chain may do", () => {
   it(
     "is within what each link and the user may do, decided by the real PDP",
-    { timeout: 180_000 },
+    { timeout: 300_000, retry: 0 },
     async () => {
       const property = fc.asyncProperty(chainPlans, play);
-      await fc.assert(property, { numRuns: RUNS });
+      // Some outcomes are rare: on until each has come up.
+      for (let round = 0; round === 0 || (round < MAX_ROUNDS && missing().length > 0); round++) {
+        await fc.assert(property, { numRuns: RUNS });
+      }
     },
   );
 
@@ -241,8 +247,8 @@ describe("what the last agent of a chain may do", () => {
       0,
     );
     const report = CLASSES.map((what) => `${String(seen.get(what) ?? 0).padStart(6)}  ${what}`).join("\n");
-    console.log(`\n${report}\n\n${hops} hops of the last agents of ${RUNS} chains`);
-    expect(CLASSES.filter((what) => !seen.has(what))).toEqual([]);
+    console.log(`\n${report}\n\n${hops} hops of the last agents of chains, ${RUNS} a round`);
+    expect(missing()).toEqual([]);
     expect(hops).toBeGreaterThan(2000);
   });
 });
