@@ -53,6 +53,16 @@ const guarded = (): RequestHandler => guardRequests(guard, { api: "openai", iden
 const errors: unknown[] = [];
 beforeEach(() => void errors.splice(0));
 
+/** Both middlewares, each on a path of its own. */
+function useBoth(app: Express, own: Guard): void {
+  const hop = { kind: "ticket", id: "T-1", action: "read", attr: { team: "support" } };
+  app.use(
+    "/tickets",
+    authorize(own, () => hop, { identify }),
+  );
+  app.use("/v1", guardRequests(own, { api: "openai", identify }));
+}
+
 async function serving(prepare: (app: Express) => unknown): Promise<Door> {
   const app = express();
   prepare(app);
@@ -525,12 +535,7 @@ describe("a caller who has gone before the guard is asked", () => {
           next();
           looked?.();
         });
-        const hop = { kind: "ticket", id: "T-1", action: "read", attr: { team: "support" } };
-        app.use(
-          "/tickets",
-          authorize(rechecked, () => hop, { identify }),
-        );
-        app.use("/v1", guardRequests(rechecked, { api: "openai", identify }));
+        useBoth(app, rechecked);
         app.use((req, res) => {
           ran.push(req.url);
           res.json({});
@@ -560,12 +565,7 @@ describe("a caller who has gone while the answer waits behind another of the con
     let signal: AbortSignal | undefined;
     const door = await serving((app) => {
       app.get("/silent", () => undefined);
-      const hop = { kind: "ticket", id: "T-1", action: "read", attr: { team: "support" } };
-      app.use(
-        "/tickets",
-        authorize(rechecked, () => hop, { identify }),
-      );
-      app.use("/v1", guardRequests(rechecked, { api: "openai", identify }));
+      useBoth(app, rechecked);
       app.use((req, res) => {
         signal = req.hopguard?.request.signal;
         res.type("text/event-stream").write("data: {}\n\n");
